@@ -1,0 +1,1 @@
+//! Dockerfiles: text becomes typed instructions with byte spans. Parsing never fails.

@@ -1,0 +1,1 @@
+//! Images: opening, extending, flattening, and their history.

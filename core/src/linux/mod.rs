@@ -1,0 +1,3 @@
+//! The Linux kernel: unpacking, snapshots, namespaces, confinement, processes.
+
+pub mod sys;

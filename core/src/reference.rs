@@ -1,0 +1,1 @@
+//! References: what people type to name an image.

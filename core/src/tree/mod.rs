@@ -1,0 +1,292 @@
+//! A file system as a value: a sorted map from paths to nodes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use crate::path::RootedPath;
+
+mod listing;
+mod resolve;
+
+pub use listing::listing;
+pub use resolve::{ResolveError, resolve};
+
+/// A file system: every path that exists, with what is there.
+///
+/// The order is by path component, so everything below a directory is one range, and comparing
+/// two trees is a merge of two sorted lists. Two paths that share one `Arc` are hard links of
+/// each other. Cloning is cheap, so every state of a build can be kept.
+#[derive(Clone, Default, PartialEq)]
+pub struct Tree {
+    /// Every parent of an entry is itself an entry and a directory; the root is always there.
+    nodes: BTreeMap<RootedPath, Arc<Node>>,
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// Owner, permissions, time.
+    pub meta: Meta,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What the file system says about a node, whatever its kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meta {
+    /// The permission bits with set-user-ID, set-group-ID and sticky: at most `0o7777`.
+    pub mode: u32,
+    /// The owner's number.
+    pub uid: u32,
+    /// The group's number.
+    pub gid: u32,
+    /// When the content was last changed.
+    pub mtime: Timestamp,
+    /// Extended attributes, `user.…`, `security.capability` and kin.
+    pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+/// A moment as file systems keep it: since 1970 in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp {
+    /// Whole seconds, negative before 1970.
+    pub seconds: i64,
+    /// Nanoseconds within the second, below 1,000,000,000.
+    pub nanos: u32,
+}
+
+/// The kinds of node.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// A directory; what it holds are other entries of the tree.
+    Directory,
+    /// A regular file.
+    File(Content),
+    /// A symbolic link and the path it holds, byte by byte.
+    Symlink(Vec<u8>),
+    /// A character device: major and minor number.
+    CharDevice(u32, u32),
+    /// A block device: major and minor number.
+    BlockDevice(u32, u32),
+    /// A named pipe.
+    Fifo,
+    /// A hard link to a path of the layers below. Only layers hold this; applying a layer
+    /// replaces it by the node itself, so a tree never does.
+    HardLink(RootedPath),
+}
+
+/// The bytes of a file, here or elsewhere.
+#[derive(Clone)]
+pub enum Content {
+    /// The bytes themselves.
+    Inline(Arc<[u8]>),
+    /// A place where they can be read: a file of the host, a part of a blob.
+    Source(Arc<dyn Source>),
+}
+
+/// A place that holds a file's bytes. Opening it again gives the same bytes.
+pub trait Source: fmt::Debug + Send + Sync {
+    /// How many bytes there are.
+    fn size(&self) -> u64;
+    /// Starts reading at the first byte.
+    fn open(&self) -> io::Result<Box<dyn Read + Send>>;
+}
+
+impl Tree {
+    /// A tree that holds only its root directory.
+    pub fn new() -> Self {
+        let mut tree = Self::default();
+        tree.nodes
+            .insert(RootedPath::root(), Arc::new(Node::directory(0o755)));
+        tree
+    }
+
+    /// What stands at `path`. Links are not followed; see [`resolve`] for that.
+    pub fn get(&self, path: &RootedPath) -> Option<&Arc<Node>> {
+        self.nodes.get(path)
+    }
+
+    /// Puts `node` at `path`. Missing parents become directories, owned by root, mode 0755; a
+    /// parent that is something else is replaced by a directory. What stood at `path` goes,
+    /// except what is below a directory that another directory replaces.
+    pub fn insert(&mut self, path: RootedPath, node: Arc<Node>) {
+        for parent in path.ancestors() {
+            if !self.is_directory(&parent) {
+                self.remove(&parent);
+                self.nodes.insert(parent, Arc::new(Node::directory(0o755)));
+            }
+        }
+        if node.kind != Kind::Directory {
+            self.remove_below(&path);
+        }
+        self.nodes.insert(path, node);
+    }
+
+    /// Takes away what stands at `path` and below it. The root itself stays.
+    pub fn remove(&mut self, path: &RootedPath) {
+        self.remove_below(path);
+        if !path.is_root() {
+            self.nodes.remove(path);
+        }
+    }
+
+    /// Takes away everything below `path`.
+    pub fn remove_below(&mut self, path: &RootedPath) {
+        let below: Vec<_> = self.below(path).map(|(p, _)| p.clone()).collect();
+        for path in below {
+            self.nodes.remove(&path);
+        }
+    }
+
+    /// Everything below `path`, in order, without `path` itself.
+    pub fn below<'a>(
+        &'a self,
+        path: &'a RootedPath,
+    ) -> impl Iterator<Item = (&'a RootedPath, &'a Arc<Node>)> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        self.nodes
+            .range((Excluded(path), Unbounded))
+            .take_while(move |(p, _)| p.is_within(path))
+    }
+
+    /// What stands directly in the directory `path`.
+    pub fn children<'a>(
+        &'a self,
+        path: &'a RootedPath,
+    ) -> impl Iterator<Item = (&'a RootedPath, &'a Arc<Node>)> {
+        let depth = path.components().count() + 1;
+        self.below(path)
+            .filter(move |(p, _)| p.components().count() == depth)
+    }
+
+    /// Every entry in order, the root first.
+    pub fn iter(&self) -> impl Iterator<Item = (&RootedPath, &Arc<Node>)> {
+        self.nodes.iter()
+    }
+
+    /// Whether a directory stands at `path`.
+    pub fn is_directory(&self, path: &RootedPath) -> bool {
+        self.get(path).is_some_and(|n| n.kind == Kind::Directory)
+    }
+
+    /// How many entries there are, the root included.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether there is nothing but the root.
+    pub fn is_empty(&self) -> bool {
+        self.len() <= 1
+    }
+}
+
+impl fmt::Debug for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&listing(self))
+    }
+}
+
+impl Node {
+    /// A directory owned by root.
+    pub fn directory(mode: u32) -> Self {
+        Self {
+            meta: Meta::new(mode),
+            kind: Kind::Directory,
+        }
+    }
+
+    /// A file owned by root that holds `bytes`.
+    pub fn file(mode: u32, bytes: impl Into<Arc<[u8]>>) -> Self {
+        Self {
+            meta: Meta::new(mode),
+            kind: Kind::File(Content::Inline(bytes.into())),
+        }
+    }
+
+    /// A symbolic link owned by root.
+    pub fn symlink(target: impl Into<Vec<u8>>) -> Self {
+        Self {
+            meta: Meta::new(0o777),
+            kind: Kind::Symlink(target.into()),
+        }
+    }
+}
+
+impl Meta {
+    /// Owned by root, of the first second of 1970, without attributes.
+    pub fn new(mode: u32) -> Self {
+        Self {
+            mode,
+            uid: 0,
+            gid: 0,
+            mtime: Timestamp::default(),
+            xattrs: BTreeMap::new(),
+        }
+    }
+}
+
+impl Kind {
+    /// The kind in one word, as `--format json` prints it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Directory => "dir",
+            Self::File(_) => "file",
+            Self::Symlink(_) => "symlink",
+            Self::CharDevice(..) => "char",
+            Self::BlockDevice(..) => "block",
+            Self::Fifo => "fifo",
+            Self::HardLink(_) => "hardlink",
+        }
+    }
+}
+
+impl Content {
+    /// How many bytes there are.
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::Inline(bytes) => bytes.len() as u64,
+            Self::Source(source) => source.size(),
+        }
+    }
+
+    /// Starts reading at the first byte.
+    pub fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        match self {
+            Self::Inline(bytes) => Ok(Box::new(io::Cursor::new(Arc::clone(bytes)))),
+            Self::Source(source) => source.open(),
+        }
+    }
+
+    /// All bytes at once. Only for files known to be small.
+    pub fn read(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.open()?.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inline(bytes) => write!(f, "\"{}\"", bytes.escape_ascii()),
+            Self::Source(source) => source.fmt(f),
+        }
+    }
+}
+
+/// Contents are equal when their bytes are. Two different sources are read and compared; a
+/// source that cannot be read equals nothing but itself.
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Inline(a), Self::Inline(b)) => a == b,
+            (Self::Source(a), Self::Source(b)) if Arc::ptr_eq(a, b) => true,
+            _ => {
+                self.size() == other.size()
+                    && matches!((self.read(), other.read()), (Ok(a), Ok(b)) if a == b)
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! End-to-end, golden, hostile and twin tests; what they share.
