@@ -1,5 +1,15 @@
 //! Where blobs and tags are kept.
+//!
+//! The order of writing is the order of a crash: blobs first, then the manifest that names them,
+//! then the tag. Whoever is killed on the way leaves garbage, never a lie.
 
+#[cfg(feature = "fs")]
+pub mod layout;
+pub mod memory;
+#[cfg(test)]
+mod suite;
+
+use std::any::Any;
 use std::io::{self, Read, Write};
 
 use crate::digest::{Digest, DigestError, Verify};
@@ -17,6 +27,7 @@ pub trait BlobStore: Send + Sync {
     fn open(&self, digest: &Digest) -> Result<Verify<Box<dyn Read + Send>>, StoreError>;
 
     /// Starts a new blob. Nothing is to be seen of it before [`BlobWriter::commit`].
+    /// A writer that lives is a [`Hold`] too.
     fn create(&self) -> Result<Box<dyn BlobWriter>, StoreError>;
 
     /// Takes a blob away. Idempotent: `Ok` means that it is not here, not that it was.
@@ -25,10 +36,20 @@ pub trait BlobStore: Send + Sync {
     /// Every blob's digest and size, in order.
     fn blobs(&self) -> Result<Vec<(Digest, u64)>, StoreError>;
 
+    /// Says that the store is in use: as long as the hold lives, in this process or another,
+    /// nobody is [`alone`](Self::alone), so no blob is collected. Whoever writes blobs and tags
+    /// them later holds the store from before the first blob until after the tag.
+    /// Waits for a collection that is under way.
+    fn hold(&self) -> Result<Hold, StoreError>;
+
+    /// Has the store to oneself, which is what a collection needs; `None` when somebody holds
+    /// it. Whoever is alone must not write blobs: a writer would wait for ever.
+    fn alone(&self) -> Result<Option<Hold>, StoreError>;
+
     /// Keeps `bytes` and returns their digest. Idempotent.
     fn put(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
         let digest = Digest::of(bytes);
-        if self.size(&digest)?.is_none() {
+        if self.size(&digest)? != Some(bytes.len() as u64) {
             let mut writer = self.create()?;
             writer
                 .write_all(bytes)
@@ -64,13 +85,38 @@ pub trait BlobWriter: Write + Send {
     fn commit(self: Box<Self>, expected: Option<&Digest>) -> Result<(Digest, u64), StoreError>;
 }
 
+/// A promise to the store that lasts until it is dropped; see [`BlobStore::hold`].
+pub struct Hold {
+    /// What ends the promise when it is dropped: a locked file, a counter.
+    _guard: Box<dyn Any + Send>,
+}
+
+impl Hold {
+    /// A promise that lasts as long as `guard` lives.
+    pub fn new(guard: impl Any + Send) -> Self {
+        Self {
+            _guard: Box::new(guard),
+        }
+    }
+}
+
+impl std::fmt::Debug for Hold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hold")
+    }
+}
+
 /// Where tags are kept: movable names for manifests and indexes.
+///
+/// A name is a canonical reference such as `docker.io/library/python:3.12`. An image that has
+/// no tag is kept under its own digest as the name, `sha256:…`, until it is given a tag.
 pub trait TagStore: Send + Sync {
-    /// What the tag points to. `name` is a canonical reference such as
-    /// `docker.io/library/python:3.12`.
+    /// What the tag points to. [`NAME_ANNOTATIONS`] are not among its annotations.
     fn resolve(&self, name: &str) -> Result<Option<Descriptor>, StoreError>;
 
-    /// Points a tag at `target`, in one step; what it pointed to before stays in the store.
+    /// Points a tag at `target`, in one step; what it pointed to before stays in the store
+    /// until it is collected. A target that is not in the store is refused, so that a tag never
+    /// points to nothing.
     fn tag(&self, name: &str, target: &Descriptor) -> Result<(), StoreError>;
 
     /// Takes a tag away. `Ok(false)` means that there was none.
@@ -78,6 +124,47 @@ pub trait TagStore: Send + Sync {
 
     /// All tags with their targets, in order of name.
     fn tags(&self) -> Result<Vec<(String, Descriptor)>, StoreError>;
+}
+
+/// How an entry of a layout's `index.json` says its name: to the OCI, and to containerd.
+pub const NAME_ANNOTATIONS: [&str; 2] = [REF_NAME, CONTAINERD_NAME];
+
+/// The OCI's annotation for the name of an entry of `index.json`.
+pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
+
+/// containerd's annotation for the whole name of an image.
+pub const CONTAINERD_NAME: &str = "io.containerd.image.name";
+
+/// Checks what both stores refuse to tag, and takes names out of the annotations, because a
+/// store keeps the name beside the target.
+fn tag_target(
+    store: &(impl BlobStore + ?Sized),
+    name: &str,
+    target: &Descriptor,
+) -> Result<Descriptor, StoreError> {
+    if let Ok(expected) = name.parse::<Digest>()
+        && expected != target.digest
+    {
+        return Err(StoreError::Corrupt(DigestError::Mismatch {
+            expected,
+            actual: target.digest.clone(),
+        }));
+    }
+    if store.size(&target.digest)?.is_none() {
+        return Err(StoreError::Missing {
+            digest: target.digest.clone(),
+        });
+    }
+    Ok(without_names(target))
+}
+
+/// The descriptor without the annotations that name it.
+fn without_names(descriptor: &Descriptor) -> Descriptor {
+    let mut descriptor = descriptor.clone();
+    for key in NAME_ANNOTATIONS {
+        descriptor.annotations.remove(key);
+    }
+    descriptor
 }
 
 /// A whole image store.
