@@ -23,6 +23,8 @@ pub mod reference;
 pub mod spec;
 
 // ── 1 the cargo ─────────────────────────────────────────────────────────────────────────────
+#[cfg_attr(feature = "fs", path = "codec_native.rs")]
+mod codec;
 pub mod dockerfile;
 pub mod layer;
 pub mod tree;

@@ -1,11 +1,19 @@
 //! Layers: what changes between two file systems, as a value with two lists.
 
+mod apply;
+pub mod compress;
+mod diff;
+mod gather;
 pub mod tar;
 
 use std::sync::Arc;
 
 use crate::path::RootedPath;
 use crate::tree::Node;
+
+pub use apply::{ApplyError, apply};
+pub use diff::diff;
+pub use gather::{Span, gather, keep_inline};
 
 /// A set of changes to a file system.
 ///
@@ -16,7 +24,8 @@ use crate::tree::Node;
 pub struct Layer {
     /// What of the layers below is no longer seen.
     pub hides: Vec<Whiteout>,
-    /// What is added, in path order, each path once.
+    /// What is added, in path order, each path once. Two paths that share one `Arc` are hard
+    /// links of each other.
     pub adds: Vec<(RootedPath, Arc<Node>)>,
 }
 
@@ -27,4 +36,20 @@ pub enum Whiteout {
     Path(RootedPath),
     /// Everything below this directory, but not the directory: it is *opaque*.
     Below(RootedPath),
+}
+
+impl Whiteout {
+    /// The path that is hidden, or below which everything is.
+    pub fn path(&self) -> &RootedPath {
+        match self {
+            Self::Path(path) | Self::Below(path) => path,
+        }
+    }
+}
+
+impl Layer {
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.hides.is_empty() && self.adds.is_empty()
+    }
 }

@@ -1,0 +1,62 @@
+//! Decompressors in pure Rust, for where there is nothing else: the browser.
+
+use std::io::{self, BufRead, Read};
+
+/// Unpacks Zstandard frames.
+pub(crate) fn zstd_decoder<'a>(
+    blob: impl BufRead + Send + 'a,
+) -> io::Result<Box<dyn Read + Send + 'a>> {
+    Ok(Box::new(Frames {
+        source: blob,
+        decoder: None,
+    }))
+}
+
+/// Says that xz is not understood here.
+pub(crate) fn xz_decoder<'a>(
+    _blob: impl BufRead + Send + 'a,
+) -> io::Result<Box<dyn Read + Send + 'a>> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "this build of Coracle does not unpack xz; unpack the file first (xz -d)",
+    ))
+}
+
+/// Frame after frame of one stream.
+struct Frames<R> {
+    source: R,
+    decoder: Option<Box<ruzstd::decoding::FrameDecoder>>,
+}
+
+impl<R: BufRead + Send> Read for Frames<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let decoder = match &mut self.decoder {
+                Some(decoder) => decoder,
+                None => {
+                    if self.source.fill_buf()?.is_empty() {
+                        return Ok(0);
+                    }
+                    let mut decoder = Box::new(ruzstd::decoding::FrameDecoder::new());
+                    decoder.init(&mut self.source).map_err(io::Error::other)?;
+                    self.decoder.insert(decoder)
+                }
+            };
+            if !decoder.is_finished() {
+                decoder
+                    .decode_blocks(
+                        &mut self.source,
+                        ruzstd::decoding::BlockDecodingStrategy::UptoBytes(buf.len()),
+                    )
+                    .map_err(io::Error::other)?;
+            }
+            let n = decoder.read(buf)?;
+            if n > 0 || buf.is_empty() {
+                return Ok(n);
+            }
+            if decoder.is_finished() {
+                self.decoder = None;
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! How a blob is packed: found out from its first bytes, never from what its media type claims.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
+
+use crate::codec;
+
+/// The ways a layer's archive may be packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// gzip, with any number of members.
+    Gzip,
+    /// Zstandard, with any number of frames.
+    Zstd,
+    /// xz. Layers are never packed so, but people pack saved images so.
+    Xz,
+}
+
+impl Compression {
+    /// What the first bytes of a blob say. Six bytes are enough.
+    pub fn detect(start: &[u8]) -> Self {
+        match start {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            // A skippable frame may come first: magic 0x184D2A50 to 0x184D2A5F.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
+            _ => Self::None,
+        }
+    }
+
+    /// The OCI media type of a layer that is packed so; `None` for xz.
+    pub fn layer_media_type(self) -> Option<&'static str> {
+        use crate::spec::media;
+        match self {
+            Self::None => Some(media::LAYER),
+            Self::Gzip => Some(media::LAYER_GZIP),
+            Self::Zstd => Some(media::LAYER_ZSTD),
+            Self::Xz => None,
+        }
+    }
+}
+
+/// Unpacks `blob`, however it is packed.
+pub fn decoder<'a>(blob: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+    let mut blob = BufReader::with_capacity(1 << 16, blob);
+    match peek(&mut blob)? {
+        Compression::None => Ok(Box::new(blob)),
+        Compression::Gzip => Ok(Box::new(MultiGzDecoder::new(blob))),
+        Compression::Zstd => codec::zstd_decoder(blob),
+        Compression::Xz => codec::xz_decoder(blob),
+    }
+}
+
+/// Packs with gzip at level 6. The header holds neither a name nor a time.
+pub fn gzip_encoder<W: Write>(out: W) -> GzEncoder<W> {
+    GzEncoder::new(out, flate2::Compression::new(6))
+}
+
+/// How `blob` is packed, without consuming any of it.
+fn peek(blob: &mut impl BufRead) -> io::Result<Compression> {
+    Ok(Compression::detect(blob.fill_buf()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unpack(bytes: &[u8]) -> io::Result<Vec<u8>> {
+        let mut out = Vec::new();
+        decoder(bytes)?.read_to_end(&mut out)?;
+        Ok(out)
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = gzip_encoder(Vec::new());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn every_packing_is_found_by_its_magic() {
+        let hello_zst = [
+            0x28, 0xb5, 0x2f, 0xfd, 0x20, 0x05, 0x29, 0x00, 0x00, b'h', b'e', b'l', b'l', b'o',
+        ];
+        assert_eq!(unpack(b"hello").unwrap(), b"hello");
+        assert_eq!(unpack(b"").unwrap(), b"");
+        assert_eq!(unpack(&gzip(b"hello")).unwrap(), b"hello");
+        assert_eq!(unpack(&hello_zst).unwrap(), b"hello");
+        let two_members = [gzip(b"hel"), gzip(b"lo")].concat();
+        assert_eq!(unpack(&two_members).unwrap(), b"hello");
+        let two_frames = [hello_zst, hello_zst].concat();
+        assert_eq!(unpack(&two_frames).unwrap(), b"hellohello");
+    }
+
+    #[test]
+    fn a_cut_off_stream_is_an_error() {
+        let whole = gzip(&[7; 1000]);
+        assert!(unpack(&whole[..whole.len() - 9]).is_err());
+    }
+}

@@ -1,0 +1,127 @@
+//! What changed between two trees: a merge of two sorted maps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::{Layer, Whiteout};
+use crate::path::RootedPath;
+use crate::tree::{Kind, Node, Tree};
+
+/// The layer that makes `new` out of `old`: `apply(diff(old, new), old) == new`.
+///
+/// Nothing that stayed the same is in it, with one exception: when one of several hard links is
+/// new or changed, all of them are, so that they are links of each other again on the other side.
+pub fn diff(old: &Tree, new: &Tree) -> Layer {
+    let mut layer = Layer::default();
+    let mut hidden: Option<RootedPath> = None;
+    for (path, _) in old.iter() {
+        let inside_hidden = hidden.as_ref().is_some_and(|h| path.is_within(h));
+        if inside_hidden || new.get(path).is_some() {
+            continue;
+        }
+        // What a file that took the place of a directory covers needs no whiteout.
+        let covered = path
+            .ancestors()
+            .any(|parent| new.get(&parent).is_some_and(|n| n.kind != Kind::Directory));
+        if !covered && node_exists(new, path.parent()) {
+            layer.hides.push(Whiteout::Path(path.clone()));
+        }
+        hidden = Some(path.clone());
+    }
+    let mut changed: BTreeSet<&RootedPath> = new
+        .iter()
+        .filter(|(path, node)| !old.get(path).is_some_and(|was| same(was, node)))
+        .map(|(path, _)| path)
+        .collect();
+    for paths in hard_links(new).values() {
+        if paths.iter().any(|path| changed.contains(path)) {
+            changed.extend(paths);
+        }
+    }
+    for path in changed {
+        if let Some(node) = new.get(path) {
+            layer.adds.push((path.clone(), Arc::clone(node)));
+        }
+    }
+    layer
+}
+
+fn same(a: &Arc<Node>, b: &Arc<Node>) -> bool {
+    Arc::ptr_eq(a, b) || a == b
+}
+
+fn node_exists(tree: &Tree, path: Option<RootedPath>) -> bool {
+    path.is_none_or(|path| tree.get(&path).is_some())
+}
+
+/// The paths of every file that has more than one.
+fn hard_links(tree: &Tree) -> BTreeMap<*const Node, Vec<&RootedPath>> {
+    let mut links: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (path, node) in tree.iter() {
+        if node.kind != Kind::Directory {
+            links.entry(Arc::as_ptr(node)).or_default().push(path);
+        }
+    }
+    links.retain(|_, paths| paths.len() > 1);
+    links
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::layer::{apply, gather, keep_inline, tar};
+
+    /// Small trees over few names, so that paths collide and kinds change.
+    fn any_tree() -> impl Strategy<Value = Tree> {
+        let name = prop::sample::select(vec!["a", "b", "c.d"]);
+        let path = prop::collection::vec(name, 1..4).prop_map(|names| names.join("/"));
+        let node = prop_oneof![
+            (0u32..0o10000).prop_map(Node::directory),
+            (0u32..0o10000, prop::collection::vec(any::<u8>(), 0..3))
+                .prop_map(|(mode, bytes)| Node::file(mode, bytes)),
+            Just(Node::symlink("b/c")),
+        ];
+        prop::collection::vec((path, node), 0..12).prop_map(|entries| {
+            let mut tree = Tree::new();
+            for (path, node) in entries {
+                tree.insert(RootedPath::parse(&path).unwrap(), Arc::new(node));
+            }
+            tree
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn applying_a_difference_gives_the_new_tree(old in any_tree(), new in any_tree()) {
+            let layer = diff(&old, &new);
+            let mut tree = old.clone();
+            apply(&mut tree, &layer).unwrap();
+            prop_assert_eq!(&tree, &new);
+            prop_assert!(diff(&new, &new).is_empty());
+        }
+
+        #[test]
+        fn a_layer_survives_its_archive(old in any_tree(), new in any_tree()) {
+            let layer = diff(&old, &new);
+            let mut bytes = Vec::new();
+            tar::write(&layer, &mut bytes).unwrap();
+            let again = gather(bytes.as_slice(), &mut keep_inline).unwrap();
+            prop_assert_eq!(again, layer);
+        }
+    }
+
+    #[test]
+    fn a_new_hard_link_brings_its_family() {
+        let path = |text: &str| RootedPath::parse(text).unwrap();
+        let mut old = Tree::new();
+        old.insert(path("a"), Arc::new(Node::file(0o644, *b"x")));
+        let mut new = old.clone();
+        let node = Arc::clone(old.get(&path("a")).unwrap());
+        new.insert(path("b"), node);
+        let layer = diff(&old, &new);
+        assert_eq!(layer.adds.len(), 2);
+        assert!(Arc::ptr_eq(&layer.adds[0].1, &layer.adds[1].1));
+    }
+}
