@@ -1,2 +1,54 @@
-//! `cargo x …`: the project's own commands.
-fn main() {}
+//! `cargo x …`: the project's own commands; no dependency, so it is ready in seconds.
+
+// A command that a person runs talks to that person.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+mod allowed;
+mod command;
+mod report;
+mod setup;
+mod suites;
+mod tally;
+mod test;
+mod wasm;
+
+const USAGE: &str = "\
+Usage:  cargo x COMMAND
+
+Commands:
+  test [--no-setup] [SUITE...]   run every suite, or the named ones; install first what they need
+  test --list                    name the suites
+
+Logs are kept whole in target/x-test.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.split_first() {
+        Some((&"test", rest)) => test::main(&project(), rest),
+        Some((&("help" | "--help" | "-h"), _)) => {
+            println!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        Some((unknown, _)) => {
+            eprintln!("cargo x has no command {unknown:?}.\n\n{USAGE}");
+            ExitCode::from(2)
+        }
+        None => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The folder of the workspace: the parent of this package's.
+fn project() -> PathBuf {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    package
+        .parent()
+        .map_or_else(|| PathBuf::from("."), PathBuf::from)
+}

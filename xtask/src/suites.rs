@@ -1,0 +1,208 @@
+//! The suites of `cargo x test`, in the order in which they run: the quick ones first.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::command;
+use crate::tally::Tally;
+use crate::wasm;
+
+/// Something that is run and counted by itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Suite {
+    /// The word that selects it.
+    pub(crate) name: &'static str,
+    /// What it shows, in a few words.
+    pub(crate) about: &'static str,
+    /// Runs it.
+    pub(crate) run: fn(&Context) -> Tally,
+}
+
+/// What a suite is given.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// The workspace's folder.
+    pub(crate) project: PathBuf,
+    /// The file that takes the suite's whole output.
+    pub(crate) log: PathBuf,
+}
+
+/// Every suite.
+pub(crate) const ALL: &[Suite] = &[
+    Suite {
+        name: "format",
+        about: "rustfmt has nothing to change",
+        run: format,
+    },
+    Suite {
+        name: "clippy",
+        about: "no warning in any target",
+        run: clippy,
+    },
+    Suite {
+        name: "unit",
+        about: "the tests beside the code, and the rules of the architecture",
+        run: unit,
+    },
+    Suite {
+        name: "docs",
+        about: "the examples in the documentation",
+        run: docs,
+    },
+    Suite {
+        name: "golden",
+        about: "folders of input and expected output",
+        run: |context| family(context, "golden"),
+    },
+    Suite {
+        name: "twins",
+        about: "two implementations of one idea agree",
+        run: |context| family(context, "twins"),
+    },
+    Suite {
+        name: "hostile",
+        about: "archives and files that attack",
+        run: |context| family(context, "hostile"),
+    },
+    Suite {
+        name: "cli",
+        about: "the commands, without a container",
+        run: |context| family(context, "cli"),
+    },
+    Suite {
+        name: "wasm",
+        about: "core with no feature compiles to WebAssembly",
+        run: wasm_check,
+    },
+];
+
+fn format(context: &Context) -> Tally {
+    Tally::one(cargo(context, &["fmt", "--all", "--check"]).success)
+}
+
+fn clippy(context: &Context) -> Tally {
+    let words = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    Tally::one(cargo(context, &words).success)
+}
+
+fn unit(context: &Context) -> Tally {
+    let mut words = vec!["--lib".to_owned(), "--bins".to_owned()];
+    words.extend(integration(&context.project, "unit"));
+    cargo_test(context, &words)
+}
+
+fn docs(context: &Context) -> Tally {
+    let outcome = cargo(context, &["test", "--workspace", "--doc"]);
+    let tally = Tally::of_tests(&outcome.lines, outcome.success);
+    // A workspace without a single example yet is no failure.
+    if outcome.success && tally.passed == 0 {
+        Tally::default()
+    } else {
+        tally
+    }
+}
+
+/// The integration tests whose files' names begin with `family`.
+fn family(context: &Context, family: &str) -> Tally {
+    let words = integration(&context.project, family);
+    if words.is_empty() {
+        return Tally::default();
+    }
+    cargo_test(context, &words)
+}
+
+fn wasm_check(context: &Context) -> Tally {
+    let Some(toolchain) = wasm::toolchain() else {
+        return Tally::skipped(format!(
+            "no {} toolchain; try: rustup target add {}, or on Debian: apt-get install {}",
+            wasm::TARGET,
+            wasm::TARGET,
+            wasm::PACKAGES.join(" ")
+        ));
+    };
+    let mut cargo = wasm::cargo(toolchain, "check", &context.project);
+    cargo.args(["--package", "coracle", "--no-default-features"]);
+    Tally::one(command::run(&mut cargo, &context.log).success)
+}
+
+/// Runs the tests of the named targets, with their output shown: that is where skips are seen.
+///
+/// Always the whole workspace: another selection of packages would be another set of features,
+/// and would compile every dependency again.
+fn cargo_test(context: &Context, targets: &[String]) -> Tally {
+    let mut words = vec!["test", "--workspace", "--no-fail-fast"];
+    words.extend(targets.iter().map(String::as_str));
+    words.extend(["--", "--nocapture"]);
+    let outcome = cargo(context, &words);
+    Tally::of_tests(&outcome.lines, outcome.success)
+}
+
+fn cargo(context: &Context, words: &[&str]) -> command::Outcome {
+    let mut cargo = Command::new("cargo");
+    cargo
+        .current_dir(&context.project)
+        .env("CARGO_TERM_COLOR", "never")
+        .env("INSTA_UPDATE", "no")
+        .args(words);
+    command::run(&mut cargo, &context.log)
+}
+
+/// `--test NAME` for every file `*/tests/NAME.rs` that belongs to a family.
+///
+/// A file's family is the first word of its name (`golden_dockerfile.rs`); a file of no known
+/// family is a unit test, so no file is ever forgotten.
+fn integration(project: &Path, family: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for package in ["core", "cli", "tests", "xtask"] {
+        let Ok(entries) = std::fs::read_dir(project.join(package).join("tests")) else {
+            continue;
+        };
+        let files = entries.flatten().map(|entry| entry.path());
+        let sources = files.filter(|path| path.extension().is_some_and(|e| e == "rs"));
+        names.extend(sources.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())));
+    }
+    names.sort();
+    names.dedup();
+    names.retain(|name| family_of(name) == family);
+    let words = names.into_iter().map(|name| ["--test".to_owned(), name]);
+    words.flatten().collect()
+}
+
+fn family_of(name: &str) -> &str {
+    let word = name.split('_').next().unwrap_or(name);
+    if ["golden", "twins", "hostile", "cli", "e2e"].contains(&word) {
+        word
+    } else {
+        "unit"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_belongs_to_the_family_of_its_first_word() {
+        let check = |name: &str, expected: &str| assert_eq!(family_of(name), expected, "{name}");
+        check("golden_dockerfile", "golden");
+        check("hostile", "hostile");
+        check("e2e_notes", "e2e");
+        check("architecture", "unit");
+        check("client", "unit");
+    }
+
+    #[test]
+    fn names_select_one_suite_each() {
+        let mut names: Vec<&str> = ALL.iter().map(|suite| suite.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+    }
+}
