@@ -59,7 +59,7 @@ fn run(project: &Path, names: &[&str], with_setup: bool) -> Result<bool, String>
         };
         let begin = Instant::now();
         let tally = (suite.run)(&context);
-        print!(
+        println!(
             "{}",
             report::suite(&suite, &tally, begin.elapsed(), &allowed)
         );
