@@ -1,0 +1,383 @@
+//! What Docker has and Coracle does not, so that nobody reads "unknown" where Docker's word is meant.
+
+/// When something of Docker's comes to Coracle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// With containers that stay: `-d`, `ps`, `logs`, `exec`.
+    Engine,
+    /// With cgroup limits.
+    Limits,
+    /// With bridges, ports and names.
+    Network,
+    /// With pull and push.
+    Registry,
+    /// With volumes.
+    Volumes,
+    /// With compose.
+    Compose,
+    /// Some day, without a place in the course.
+    Later,
+    /// Not at all: it is about clusters, Windows, or another product.
+    Never,
+}
+
+impl Plan {
+    /// The sentence for somebody who typed `what`.
+    pub(crate) fn say(self, what: &str) -> String {
+        let when = match self {
+            Self::Engine => "it comes with the engine (chapter 18-engine)",
+            Self::Limits => "it comes with cgroup limits (chapter 15-limits)",
+            Self::Network => "it comes with bridges and ports (chapter 17-network)",
+            Self::Registry => "it comes with pull and push (chapter 05-registry)",
+            Self::Volumes => "it comes with volumes (chapter 18-engine)",
+            Self::Compose => "it comes with compose (chapter 19-compose)",
+            Self::Later => "it has no place in the course so far",
+            Self::Never => return format!("{what}: Docker has this, Coracle does not"),
+        };
+        format!("{what}: Docker has this, Coracle does not (yet); {when}")
+    }
+}
+
+/// What is known about a verb of Docker's, such as `ps` or `image prune`.
+pub(crate) fn verb(path: &str) -> Option<Plan> {
+    VERBS
+        .iter()
+        .find(|(_, verbs)| verbs.contains(&path))
+        .map(|(plan, _)| *plan)
+}
+
+/// What is known about an option of the Docker command `path`, such as `--memory` of `run`.
+pub(crate) fn flag(path: &str, flag: &str) -> Option<Plan> {
+    FLAGS
+        .iter()
+        .filter(|(command, ..)| *command == path)
+        .find(|(_, _, flags)| flags.contains(&flag))
+        .map(|(_, plan, _)| *plan)
+}
+
+const VERBS: &[(Plan, &[&str])] = &[
+    (
+        Plan::Engine,
+        &[
+            "create",
+            "start",
+            "stop",
+            "restart",
+            "kill",
+            "rm",
+            "pause",
+            "unpause",
+            "wait",
+            "ps",
+            "logs",
+            "attach",
+            "exec",
+            "cp",
+            "diff",
+            "top",
+            "events",
+            "rename",
+            "port",
+            "commit",
+            "export",
+            "container attach",
+            "container commit",
+            "container cp",
+            "container create",
+            "container diff",
+            "container exec",
+            "container export",
+            "container inspect",
+            "container kill",
+            "container list",
+            "container logs",
+            "container ls",
+            "container pause",
+            "container port",
+            "container prune",
+            "container ps",
+            "container rename",
+            "container restart",
+            "container rm",
+            "container start",
+            "container stop",
+            "container top",
+            "container unpause",
+            "container wait",
+            "image prune",
+            "system",
+            "system df",
+            "system prune",
+            "system events",
+            "system info",
+            "info",
+        ],
+    ),
+    (
+        Plan::Limits,
+        &["stats", "update", "container stats", "container update"],
+    ),
+    (Plan::Network, &["network"]),
+    (
+        Plan::Registry,
+        &[
+            "pull",
+            "push",
+            "login",
+            "logout",
+            "image pull",
+            "image push",
+            "manifest",
+        ],
+    ),
+    (Plan::Volumes, &["volume"]),
+    (Plan::Compose, &["compose"]),
+    (
+        Plan::Later,
+        &["import", "image import", "builder", "buildx", "init"],
+    ),
+    (
+        Plan::Never,
+        &[
+            "swarm",
+            "node",
+            "service",
+            "stack",
+            "secret",
+            "config",
+            "plugin",
+            "trust",
+            "context",
+            "checkpoint",
+            "search",
+            "scout",
+            "sbom",
+            "model",
+            "mcp",
+            "offload",
+            "desktop",
+            "debug",
+            "extension",
+            "ai",
+            "cloud",
+            "harmonia",
+            "pass",
+            "sandbox",
+        ],
+    ),
+];
+
+const FLAGS: &[(&str, Plan, &[&str])] = &[
+    (
+        "run",
+        Plan::Engine,
+        &[
+            "-d",
+            "--detach",
+            "--detach-keys",
+            "-a",
+            "--attach",
+            "--restart",
+            "-l",
+            "--label",
+            "--label-file",
+            "--stop-signal",
+            "--stop-timeout",
+            "--health-cmd",
+            "--health-interval",
+            "--health-retries",
+            "--health-start-interval",
+            "--health-start-period",
+            "--health-timeout",
+            "--no-healthcheck",
+            "--pid",
+            "--ipc",
+            "--uts",
+            "--userns",
+            "--group-add",
+            "--log-driver",
+            "--log-opt",
+            "--annotation",
+        ],
+    ),
+    (
+        "run",
+        Plan::Limits,
+        &[
+            "-m",
+            "--memory",
+            "--memory-reservation",
+            "--memory-swap",
+            "--memory-swappiness",
+            "--kernel-memory",
+            "-c",
+            "--cpu-shares",
+            "--cpus",
+            "--cpu-period",
+            "--cpu-quota",
+            "--cpu-rt-period",
+            "--cpu-rt-runtime",
+            "--cpuset-cpus",
+            "--cpuset-mems",
+            "--pids-limit",
+            "--blkio-weight",
+            "--blkio-weight-device",
+            "--device-read-bps",
+            "--device-read-iops",
+            "--device-write-bps",
+            "--device-write-iops",
+            "--oom-kill-disable",
+            "--oom-score-adj",
+            "--cgroup-parent",
+            "--cgroupns",
+            "--device-cgroup-rule",
+        ],
+    ),
+    (
+        "run",
+        Plan::Network,
+        &[
+            "-p",
+            "--publish",
+            "-P",
+            "--publish-all",
+            "--expose",
+            "--network-alias",
+            "--net-alias",
+            "--dns",
+            "--dns-option",
+            "--dns-search",
+            "--add-host",
+            "--ip",
+            "--ip6",
+            "--link",
+            "--link-local-ip",
+            "--mac-address",
+            "--domainname",
+        ],
+    ),
+    ("run", Plan::Volumes, &["--volumes-from", "--volume-driver"]),
+    (
+        "run",
+        Plan::Later,
+        &[
+            "--privileged",
+            "--device",
+            "--gpus",
+            "--shm-size",
+            "--sysctl",
+            "--storage-opt",
+            "--runtime",
+        ],
+    ),
+    (
+        "run",
+        Plan::Never,
+        &[
+            "--cpu-count",
+            "--cpu-percent",
+            "--io-maxbandwidth",
+            "--io-maxiops",
+            "--isolation",
+            "--disable-content-trust",
+            "--use-api-socket",
+        ],
+    ),
+    (
+        "build",
+        Plan::Registry,
+        &["--push", "--cache-from", "--cache-to", "--pull"],
+    ),
+    ("build", Plan::Network, &["--network", "--add-host"]),
+    (
+        "build",
+        Plan::Limits,
+        &[
+            "-m",
+            "--memory",
+            "--memory-swap",
+            "-c",
+            "--cpu-shares",
+            "--cpu-period",
+            "--cpu-quota",
+            "--cpuset-cpus",
+            "--cpuset-mems",
+            "--cgroup-parent",
+        ],
+    ),
+    (
+        "build",
+        Plan::Later,
+        &[
+            "--secret",
+            "--ssh",
+            "-o",
+            "--output",
+            "--load",
+            "--build-context",
+            "--metadata-file",
+            "--squash",
+            "--shm-size",
+            "--ulimit",
+            "--security-opt",
+            "--annotation",
+            "--sbom",
+            "--provenance",
+            "--attest",
+            "--no-cache-filter",
+            "--check",
+            "--call",
+            "--allow",
+            "--debug",
+            "--force-rm",
+            "--rm",
+            "--compress",
+            "--platform",
+        ],
+    ),
+    (
+        "build",
+        Plan::Never,
+        &["--isolation", "--disable-content-trust", "--builder"],
+    ),
+    ("images", Plan::Later, &["--tree"]),
+    ("history", Plan::Later, &["--platform"]),
+    ("image inspect", Plan::Later, &["--platform"]),
+    ("save", Plan::Later, &["--platform"]),
+    ("load", Plan::Later, &["--platform"]),
+    ("rmi", Plan::Later, &["--platform", "--no-prune"]),
+    ("inspect", Plan::Engine, &["-s", "--size"]),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_docker_has_is_known() {
+        assert_eq!(verb("ps"), Some(Plan::Engine));
+        assert_eq!(verb("image prune"), Some(Plan::Engine));
+        assert_eq!(verb("nonsense"), None);
+        assert_eq!(flag("run", "-d"), Some(Plan::Engine));
+        assert_eq!(flag("build", "-d"), None);
+    }
+
+    /// Whoever adds a command or an option takes it off these lists.
+    #[test]
+    fn nothing_is_both_here_and_missing() {
+        fn walk(command: &clap::Command, path: &str) {
+            assert_eq!(verb(path), None, "`{path}` exists now");
+            for arg in command.get_arguments() {
+                let long = arg.get_long().map(|long| format!("--{long}"));
+                let short = arg.get_short().map(|short| format!("-{short}"));
+                for name in [long, short].into_iter().flatten() {
+                    assert_eq!(flag(path, &name), None, "`{path} {name}` exists now");
+                }
+            }
+            for sub in command.get_subcommands() {
+                walk(sub, format!("{path} {}", sub.get_name()).trim());
+            }
+        }
+        walk(&crate::app::command(), "");
+    }
+}

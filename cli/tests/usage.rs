@@ -1,0 +1,89 @@
+//! Help, usage errors and exit codes, as somebody at a terminal meets them.
+
+#![allow(clippy::unwrap_used)] // a test may fail
+
+use std::process::{Command, Output};
+
+fn coracle(line: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_coracle"))
+        .args(line.split_whitespace())
+        .env("COLUMNS", "80")
+        .env("CORACLE_ROOT", "/nonexistent/coracle")
+        .output()
+        .unwrap()
+}
+
+/// A wrong command line: the exit code, a part of what standard error says, and nothing on
+/// standard output.
+fn check(line: &str, code: i32, part: &str) {
+    let output = coracle(line);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{line}: {error}");
+    assert!(error.starts_with("coracle: "), "{line}: {error}");
+    assert!(error.contains(part), "{line}: {error}");
+    assert!(output.stdout.is_empty(), "{line}");
+}
+
+#[test]
+fn unknown_commands_get_a_suggestion() {
+    check("versoin", 1, "Did you mean 'coracle version'?");
+    check(
+        "xyzzy",
+        1,
+        "unknown command: coracle xyzzy\n\nRun 'coracle --help'",
+    );
+}
+
+#[test]
+fn what_docker_has_is_never_unknown() {
+    check("ps -a", 1, "ps: Docker has this, Coracle does not (yet)");
+    check("compose up", 1, "chapter 19-compose");
+    check(
+        "swarm init",
+        1,
+        "swarm: Docker has this, Coracle does not\n",
+    );
+}
+
+#[test]
+fn wrong_options_are_usage_errors() {
+    check(
+        "version --nonsense",
+        125,
+        "unknown flag: --nonsense\n\nUsage:  coracle version [OPTIONS]\n\nRun 'coracle version --help' for more information",
+    );
+    check(
+        "version --fromat=json",
+        125,
+        "unknown flag: --fromat; did you mean --format?",
+    );
+    check("version --format", 125, "flag needs an argument: --format");
+    check(
+        "version extra",
+        125,
+        "'coracle version' does not take \"extra\"",
+    );
+    check(
+        "completion tcsh",
+        125,
+        "it must be one of bash, elvish, fish, powershell, zsh",
+    );
+    check(
+        "completion",
+        125,
+        "'coracle completion' needs more arguments: SHELL",
+    );
+    check("version --format {{.Nope}}", 1, "there is no field .Nope");
+}
+
+#[test]
+fn completion_scripts_name_the_program() {
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let output = coracle(&format!("completion {shell}"));
+        assert!(output.status.success());
+        assert!(
+            String::from_utf8_lossy(&output.stdout).contains("coracle"),
+            "{shell}"
+        );
+    }
+}
