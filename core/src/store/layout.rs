@@ -20,7 +20,7 @@
 //! Source: [image-spec, image layout](https://github.com/opencontainers/image-spec/blob/main/image-layout.md).
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
+use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -78,6 +78,17 @@ impl Layout {
     pub fn blob_path(&self, digest: &Digest) -> PathBuf {
         let directory = self.blob_directory(digest.algorithm());
         directory.join(digest.hex())
+    }
+
+    fn open_blob(&self, digest: &Digest) -> Result<(PathBuf, File), StoreError> {
+        let path = self.blob_path(digest);
+        match File::open(&path) {
+            Ok(file) => Ok((path, file)),
+            Err(e) if e.kind() == ErrorKind::NotFound => Err(StoreError::Missing {
+                digest: digest.clone(),
+            }),
+            Err(e) => Err(io_at("open", &path)(e)),
+        }
     }
 
     fn blob_directory(&self, algorithm: Algorithm) -> PathBuf {
@@ -211,16 +222,22 @@ impl BlobStore for Layout {
     }
 
     fn open(&self, digest: &Digest) -> Result<Verify<Box<dyn Read + Send>>, StoreError> {
-        let path = self.blob_path(digest);
-        let file = File::open(&path).map_err(|e| match e.kind() {
-            ErrorKind::NotFound => StoreError::Missing {
-                digest: digest.clone(),
-            },
-            _ => io_at("open", &path)(e),
-        })?;
+        let (path, file) = self.open_blob(digest)?;
         let size = file.metadata().map_err(io_at("look up", &path))?.len();
         let reader: Box<dyn Read + Send> = Box::new(BufReader::with_capacity(BUFFER, file));
         Ok(Verify::new(reader, digest.clone(), size))
+    }
+
+    fn open_range(
+        &self,
+        digest: &Digest,
+        offset: u64,
+        length: u64,
+    ) -> Result<Box<dyn Read + Send>, StoreError> {
+        let (path, mut file) = self.open_blob(digest)?;
+        file.seek(SeekFrom::Start(offset))
+            .map_err(io_at("seek in", &path))?;
+        Ok(Box::new(file.take(length)))
     }
 
     fn create(&self) -> Result<Box<dyn BlobWriter>, StoreError> {

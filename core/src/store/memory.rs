@@ -63,6 +63,22 @@ impl BlobStore for MemoryStore {
         Ok(Verify::new(reader, digest.clone(), size))
     }
 
+    fn open_range(
+        &self,
+        digest: &Digest,
+        offset: u64,
+        length: u64,
+    ) -> Result<Box<dyn Read + Send>, StoreError> {
+        let Some(bytes) = self.state().blobs.get(digest).cloned() else {
+            return Err(StoreError::Missing {
+                digest: digest.clone(),
+            });
+        };
+        let mut cursor = Cursor::new(bytes);
+        cursor.set_position(offset);
+        Ok(Box::new(cursor.take(length)))
+    }
+
     fn create(&self) -> Result<Box<dyn BlobWriter>, StoreError> {
         Ok(Box::new(MemoryWriter {
             store: self.clone(),

@@ -26,6 +26,15 @@ pub trait BlobStore: Send + Sync {
     /// digest says.
     fn open(&self, digest: &Digest) -> Result<Verify<Box<dyn Read + Send>>, StoreError>;
 
+    /// Reads `length` bytes of a blob from `offset` on. Nothing is checked: a digest speaks of
+    /// the whole blob only. For content whose blob was checked when its place was found.
+    fn open_range(
+        &self,
+        digest: &Digest,
+        offset: u64,
+        length: u64,
+    ) -> Result<Box<dyn Read + Send>, StoreError>;
+
     /// Starts a new blob. Nothing is to be seen of it before [`BlobWriter::commit`].
     /// A writer that lives is a [`Hold`] too.
     fn create(&self) -> Result<Box<dyn BlobWriter>, StoreError>;

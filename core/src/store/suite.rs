@@ -63,6 +63,11 @@ fn a_blob_under_way_is_not_seen(store: &dyn Store) {
     assert_eq!((&digest, size), (&Digest::of(&content), 300_000));
     assert_eq!(store.blobs().unwrap(), [(digest.clone(), size)]);
     // A reader keeps what it has opened.
+    let mut range = Vec::new();
+    let part = store.open_range(&digest, 1, 2).unwrap();
+    part.take(9).read_to_end(&mut range).unwrap();
+    let whole = store.read(&digest).unwrap();
+    assert_eq!(range, whole[1..3]);
     let mut reader = store.open(&digest).unwrap();
     store.delete(&digest).unwrap();
     let mut read = Vec::new();

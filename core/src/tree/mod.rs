@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use crate::digest::{Digest, Hashing};
 use crate::path::RootedPath;
 
 mod listing;
@@ -92,6 +93,10 @@ pub trait Source: fmt::Debug + Send + Sync {
     fn size(&self) -> u64;
     /// Starts reading at the first byte.
     fn open(&self) -> io::Result<Box<dyn Read + Send>>;
+    /// The digest of the bytes, where it is known without reading them.
+    fn digest(&self) -> Option<Digest> {
+        None
+    }
 }
 
 impl Tree {
@@ -227,6 +232,27 @@ impl Meta {
     }
 }
 
+/// Seconds, with nanoseconds as decimals where there are any: `-1.5`, `1350244992.02396`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (sign, whole, nanos) = match *self {
+            // -2 s and 500,000,000 ns is half a second before -1.
+            Self { seconds, nanos } if seconds < 0 && nanos > 0 => {
+                ("-", (seconds + 1).unsigned_abs(), 1_000_000_000 - nanos)
+            }
+            Self { seconds, nanos } => {
+                let sign = if seconds < 0 { "-" } else { "" };
+                (sign, seconds.unsigned_abs(), nanos)
+            }
+        };
+        write!(f, "{sign}{whole}")?;
+        if nanos == 0 {
+            return Ok(());
+        }
+        write!(f, ".{}", format!("{nanos:09}").trim_end_matches('0'))
+    }
+}
+
 impl Kind {
     /// The kind in one word, as `--format json` prints it.
     pub fn word(&self) -> &'static str {
@@ -259,6 +285,21 @@ impl Content {
         }
     }
 
+    /// The digest of the bytes. They are read when it is not known.
+    pub fn digest(&self) -> io::Result<Digest> {
+        if let Self::Inline(bytes) = self {
+            return Ok(Digest::of(bytes));
+        }
+        if let Self::Source(source) = self
+            && let Some(digest) = source.digest()
+        {
+            return Ok(digest);
+        }
+        let mut reader = Hashing::new(self.open()?);
+        io::copy(&mut reader, &mut io::sink())?;
+        Ok(reader.finish().1)
+    }
+
     /// All bytes at once. Only for files known to be small.
     pub fn read(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
@@ -276,8 +317,8 @@ impl fmt::Debug for Content {
     }
 }
 
-/// Contents are equal when their bytes are. Two different sources are read and compared; a
-/// source that cannot be read equals nothing but itself.
+/// Contents are equal when their bytes are, which their digests tell. A source that cannot be
+/// read equals nothing but itself.
 impl PartialEq for Content {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
@@ -285,7 +326,7 @@ impl PartialEq for Content {
             (Self::Source(a), Self::Source(b)) if Arc::ptr_eq(a, b) => true,
             _ => {
                 self.size() == other.size()
-                    && matches!((self.read(), other.read()), (Ok(a), Ok(b)) if a == b)
+                    && matches!((self.digest(), other.digest()), (Ok(a), Ok(b)) if a == b)
             }
         }
     }

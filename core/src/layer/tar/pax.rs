@@ -4,7 +4,6 @@
 //! `security.capability` may hold line feeds, so records are cut by their length and nothing else.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use super::TarError;
 use crate::tree::Timestamp;
@@ -125,22 +124,6 @@ pub(super) fn time(text: &[u8]) -> Option<Timestamp> {
     Some(Timestamp { seconds, nanos })
 }
 
-/// Writes a time as [`time`] reads it, without needless digits.
-pub(super) fn time_text(time: Timestamp) -> String {
-    let (negative, whole, nanos) = match time {
-        Timestamp { seconds, nanos } if seconds < 0 && nanos > 0 => {
-            (true, (seconds + 1).unsigned_abs(), 1_000_000_000 - nanos)
-        }
-        Timestamp { seconds, nanos } => (seconds < 0, seconds.unsigned_abs(), nanos),
-    };
-    let mut text = format!("{}{whole}", if negative { "-" } else { "" });
-    if nanos > 0 {
-        let _ = write!(text, ".{nanos:09}");
-        text.truncate(text.trim_end_matches('0').len());
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,7 +147,7 @@ mod tests {
         let check = |text: &str, seconds, nanos| {
             let expected = Timestamp { seconds, nanos };
             assert_eq!(time(text.as_bytes()), Some(expected), "{text}");
-            assert_eq!(time_text(expected), text);
+            assert_eq!(expected.to_string(), text);
         };
         check("0", 0, 0);
         check("1350244992.02396", 1_350_244_992, 23_960_000);

@@ -163,7 +163,7 @@ fn set_meta(header: &mut Header, meta: &Meta, pax: &mut Pax) -> io::Result<()> {
     let whole = u64::try_from(seconds).ok().filter(|s| *s <= MOST_OCTAL_11);
     header.set_mtime(whole.unwrap_or(0));
     if whole.is_none() || nanos != 0 {
-        pax.set("mtime", pax::time_text(meta.mtime).into_bytes());
+        pax.set("mtime", meta.mtime.to_string().into_bytes());
     }
     for (name, value) in &meta.xattrs {
         let name = std::str::from_utf8(name).map_err(|_| {

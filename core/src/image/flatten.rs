@@ -1,0 +1,93 @@
+//! Flattening: a stack of layers becomes the tree that a container sees.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use super::{ImageError, StoredLayer};
+use crate::digest::{Digest, Hashing};
+use crate::layer::{Layer, Span, apply, gather};
+use crate::store::{Store, StoreError};
+use crate::tree::{Content, Source, Tree};
+
+/// The tree that `layers`, lowest first, make. File contents stay in the store.
+pub fn flatten(store: &Arc<dyn Store>, layers: &[StoredLayer]) -> Result<Tree, ImageError> {
+    let mut tree = Tree::new();
+    for stored in layers {
+        let layer = gather_layer(store, stored)?;
+        apply(&mut tree, &layer).map_err(|source| ImageError::Apply {
+            digest: stored.blob.digest.clone(),
+            source,
+        })?;
+    }
+    Ok(tree)
+}
+
+/// Reads a layer from the store, checking its blob. File contents stay there.
+///
+/// Files are found again by their place in the uncompressed archive. When the blob is packed,
+/// the archive is kept beside it, under the diff ID: otherwise every look at a file would unpack
+/// everything before it. Nothing names that second blob, so a collection removes it.
+pub fn gather_layer(store: &Arc<dyn Store>, stored: &StoredLayer) -> Result<Layer, ImageError> {
+    let archive = unpacked(store, stored)?;
+    let reader = store.open(&archive)?;
+    let mut keep = |span: Span, reader: &mut dyn Read| {
+        let mut reader = Hashing::new(reader);
+        io::copy(&mut reader, &mut io::sink())?;
+        let (_, digest, _) = reader.finish();
+        Ok(Content::Source(Arc::new(BlobSpan {
+            store: Arc::clone(store),
+            archive: archive.clone(),
+            span,
+            digest,
+        })))
+    };
+    gather(reader, &mut keep).map_err(|source| ImageError::Layer {
+        digest: stored.blob.digest.clone(),
+        source,
+    })
+}
+
+/// The digest of a blob that is the layer's archive, uncompressed; made if need be.
+fn unpacked(store: &Arc<dyn Store>, stored: &StoredLayer) -> Result<Digest, StoreError> {
+    let diff_id = &stored.diff_id.0;
+    if stored.is_uncompressed() || store.size(diff_id)?.is_some() {
+        return Ok(diff_id.clone());
+    }
+    let mut reader = stored.open(store.as_ref())?;
+    let mut writer = store.create()?;
+    io::copy(&mut reader, &mut writer).map_err(|e| StoreError::reading(&stored.blob.digest, e))?;
+    writer.commit(Some(diff_id))?;
+    Ok(diff_id.clone())
+}
+
+/// A file's bytes inside an archive in the store.
+struct BlobSpan {
+    store: Arc<dyn Store>,
+    archive: Digest,
+    span: Span,
+    digest: Digest,
+}
+
+impl Source for BlobSpan {
+    fn size(&self) -> u64 {
+        self.span.size
+    }
+
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        self.store
+            .open_range(&self.archive, self.span.offset, self.span.size)
+            .map_err(io::Error::other)
+    }
+
+    fn digest(&self) -> Option<Digest> {
+        Some(self.digest.clone())
+    }
+}
+
+impl fmt::Debug for BlobSpan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Span { offset, size } = self.span;
+        write!(f, "{size} bytes at {offset} of {}", self.archive)
+    }
+}
