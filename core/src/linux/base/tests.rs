@@ -1,0 +1,735 @@
+//! Tests of the base, on machines made up for them and on this one.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use super::*;
+use crate::path::RootedPath;
+use crate::tree::{Kind, listing};
+
+/// A machine made up of a directory: files, links and small ELF objects.
+struct Machine {
+    root: tempfile::TempDir,
+}
+
+/// What an ELF object of a test says about itself.
+#[derive(Default)]
+struct Elf<'a> {
+    machine: Option<u16>,
+    interpreter: Option<&'a str>,
+    needed: &'a [&'a str],
+    soname: Option<&'a str>,
+    rpath: Option<&'a str>,
+    runpath: Option<&'a str>,
+}
+
+const GLIBC: Option<&str> = Some("/lib64/ld-linux-x86-64.so.2");
+const MUSL: Option<&str> = Some("/lib/ld-musl-x86_64.so.1");
+
+impl Elf<'_> {
+    /// The smallest file that a loader could understand: a header, three program headers (load,
+    /// interpreter, dynamic), and no section at all. Source: elf(5).
+    fn bytes(&self) -> Vec<u8> {
+        let mut strings = vec![0_u8];
+        let mut dynamic: Vec<(u64, u64)> = Vec::new();
+        let single = [(14, self.soname), (15, self.rpath), (29, self.runpath)];
+        let needed = self.needed.iter().map(|name| (1, Some(*name)));
+        for (tag, text) in needed.chain(single) {
+            if let Some(text) = text {
+                dynamic.push((tag, strings.len() as u64));
+                strings.extend_from_slice(text.as_bytes());
+                strings.push(0);
+            }
+        }
+        let interpreter = self.interpreter.map(|i| [i.as_bytes(), b"\0"].concat());
+        let interpreter = interpreter.unwrap_or_default();
+        let interpreter_at = 64 + 3 * 56;
+        let strings_at = interpreter_at + interpreter.len() as u64;
+        let dynamic_at = strings_at + strings.len() as u64;
+        // The object is loaded at an address that is not its offset, as real ones are.
+        let base = 0x40_0000;
+        dynamic.extend([(5, base + strings_at), (10, strings.len() as u64), (0, 0)]);
+        let dynamic_size = dynamic.len() as u64 * 16;
+        let end = dynamic_at + dynamic_size;
+
+        let mut file = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+        let half = |file: &mut Vec<u8>, n: u16| file.extend_from_slice(&n.to_le_bytes());
+        let word = |file: &mut Vec<u8>, n: u32| file.extend_from_slice(&n.to_le_bytes());
+        let long = |file: &mut Vec<u8>, n: u64| file.extend_from_slice(&n.to_le_bytes());
+        half(&mut file, 3);
+        half(&mut file, self.machine.unwrap_or(62));
+        word(&mut file, 1);
+        long(&mut file, 0);
+        long(&mut file, 64);
+        long(&mut file, 0);
+        word(&mut file, 0);
+        for n in [64, 56, 3, 64, 0, 0] {
+            half(&mut file, n);
+        }
+        let interpreter_type = if interpreter.is_empty() { 0 } else { 3 };
+        let segments = [
+            (1, 0, end),
+            (interpreter_type, interpreter_at, interpreter.len() as u64),
+            (2, dynamic_at, dynamic_size),
+        ];
+        for (kind, at, size) in segments {
+            word(&mut file, kind);
+            word(&mut file, 4);
+            for n in [at, base + at, base + at, size, size, 8] {
+                long(&mut file, n);
+            }
+        }
+        file.extend_from_slice(&interpreter);
+        file.extend_from_slice(&strings);
+        for (tag, value) in dynamic {
+            long(&mut file, tag);
+            long(&mut file, value);
+        }
+        file
+    }
+}
+
+impl Machine {
+    fn empty() -> Self {
+        Self {
+            root: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// As Debian is today: one `/usr`, libraries in a directory named after the processor.
+    fn debian() -> Self {
+        let machine = Self::empty();
+        for name in ["bin", "lib", "lib64"] {
+            machine
+                .dir(&format!("usr/{name}"))
+                .link(name, &format!("usr/{name}"));
+        }
+        let lib = "usr/lib/x86_64-linux-gnu";
+        machine
+            .file(
+                "etc/ld.so.conf",
+                "# comment\ninclude /etc/ld.so.conf.d/*.conf\n",
+            )
+            .file("etc/ld.so.conf.d/b.conf", "/opt/lib # for later\n")
+            .file("etc/ld.so.conf.d/a.conf", &format!("/{lib}\n"))
+            .file("etc/ld.so.conf.d/ignored", "/nowhere\n")
+            .file("etc/os-release", "PRETTY_NAME=\"Made Up 1\"\nID=made-up\n")
+            .elf(&format!("{lib}/ld-linux-x86-64.so.2"), &Elf::default())
+            .link(
+                "usr/lib64/ld-linux-x86-64.so.2",
+                "/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
+            )
+            .elf(
+                &format!("{lib}/libc.so.6"),
+                &Elf {
+                    needed: &["ld-linux-x86-64.so.2"],
+                    ..Elf::default()
+                },
+            )
+            .program("usr/bin/dash", &["libc.so.6"])
+            .link("usr/bin/sh", "dash");
+        machine
+    }
+
+    fn place(&self, path: &str) -> PathBuf {
+        let place = self.root.path().join(path);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        place
+    }
+
+    fn dir(&self, path: &str) -> &Self {
+        fs::create_dir_all(self.place(path)).unwrap();
+        self
+    }
+
+    fn file(&self, path: &str, text: &str) -> &Self {
+        self.bytes(path, text.as_bytes(), 0o644)
+    }
+
+    fn script(&self, path: &str, text: &str) -> &Self {
+        self.bytes(path, text.as_bytes(), 0o755)
+    }
+
+    fn elf(&self, path: &str, elf: &Elf) -> &Self {
+        self.bytes(path, &elf.bytes(), 0o755)
+    }
+
+    fn program(&self, path: &str, needed: &[&str]) -> &Self {
+        self.elf(
+            path,
+            &Elf {
+                interpreter: GLIBC,
+                needed,
+                ..Elf::default()
+            },
+        )
+    }
+
+    fn bytes(&self, path: &str, bytes: &[u8], mode: u32) -> &Self {
+        let place = self.place(path);
+        fs::write(&place, bytes).unwrap();
+        fs::set_permissions(&place, fs::Permissions::from_mode(mode)).unwrap();
+        self
+    }
+
+    fn link(&self, path: &str, target: &str) -> &Self {
+        symlink(target, self.place(path)).unwrap();
+        self
+    }
+
+    fn base(&self, add: &[&str]) -> Result<(Tree, Report), BaseError> {
+        tree(&BaseOptions {
+            add: add.iter().map(PathBuf::from).collect(),
+            root: self.root.path().to_path_buf(),
+            mtime: Timestamp::default(),
+        })
+    }
+
+    /// Why each file of the machine is in the base, a line each; then the notes.
+    fn reasons(&self, add: &[&str]) -> String {
+        let (_, report) = self.base(add).unwrap();
+        let mut out = String::new();
+        for file in report
+            .files
+            .iter()
+            .filter(|f| f.because != "made by Coracle")
+        {
+            writeln!(out, "{}: {}", file.path, file.because).unwrap();
+        }
+        for note in report.notes {
+            writeln!(out, "note {}: {}", note.path, note.message).unwrap();
+        }
+        out
+    }
+}
+
+#[test]
+fn a_debian_base_is_its_shell_with_libraries_and_furniture() {
+    let (tree, report) = Machine::debian().base(&[]).unwrap();
+    insta::assert_snapshot!(listing(&tree));
+    assert_eq!(report.programs, ["dash", "sh"]);
+    assert_eq!(report.shell, "/usr/bin/dash");
+    assert_eq!(report.architecture, "amd64");
+    assert!(report.absent.contains(&"ls".to_owned()));
+    let release = tree
+        .get(&RootedPath::parse("etc/os-release").unwrap())
+        .unwrap();
+    let Kind::File(content) = &release.kind else {
+        panic!("{release:?}")
+    };
+    assert_eq!(
+        String::from_utf8(content.read().unwrap()).unwrap(),
+        "NAME=\"Coracle base\"\nID=coracle\n\
+         PRETTY_NAME=\"Coracle base (binaries of Made Up 1)\"\nID_LIKE=\"made-up\"\n"
+    );
+}
+
+#[test]
+fn libraries_are_found_where_the_loader_would_find_them() {
+    let check = |what: &str, set_up: &dyn Fn(&Machine), expected: Result<&str, &str>| {
+        let machine = Machine::debian();
+        set_up(&machine);
+        let found = machine.base(&["/opt/tool"]).map(|(_, report)| {
+            let mut files = report.files.into_iter();
+            files
+                .find(|f| f.because.starts_with("library libx.so.1,"))
+                .map(|f| f.path)
+        });
+        match (found, expected) {
+            (Ok(found), Ok(path)) => assert_eq!(found.as_deref(), Some(path), "{what}"),
+            (Err(error), Err(text)) => assert_eq!(error.to_string(), text, "{what}"),
+            (found, expected) => panic!("{what}: {found:?}, not {expected:?}"),
+        }
+    };
+    let x = || Elf {
+        soname: Some("libx.so.1"),
+        ..Elf::default()
+    };
+    let tool = |m: &Machine, elf: Elf| {
+        m.elf(
+            "opt/tool",
+            &Elf {
+                interpreter: GLIBC,
+                ..elf
+            },
+        );
+    };
+    let needs_x = || Elf {
+        needed: &["libx.so.1"],
+        ..Elf::default()
+    };
+    check(
+        "by default, in the loader's directory",
+        &|m| {
+            tool(m, needs_x());
+            m.elf("usr/lib/libx.so.1", &x())
+                .elf("usr/lib/x86_64-linux-gnu/libx.so.1", &x());
+        },
+        Ok("/usr/lib/x86_64-linux-gnu/libx.so.1"),
+    );
+    check(
+        "RUNPATH goes first, and $ORIGIN is the program's directory",
+        &|m| {
+            tool(
+                m,
+                Elf {
+                    runpath: Some("/no:${ORIGIN}/own"),
+                    ..needs_x()
+                },
+            );
+            m.elf("usr/lib/libx.so.1", &x())
+                .elf("opt/own/libx.so.1", &x());
+        },
+        Ok("/opt/own/libx.so.1"),
+    );
+    check(
+        "RUNPATH is for the program's own needs only",
+        &|m| {
+            tool(
+                m,
+                Elf {
+                    needed: &["liby.so"],
+                    runpath: Some("$ORIGIN/own"),
+                    ..Elf::default()
+                },
+            );
+            m.elf("opt/own/liby.so", &needs_x());
+            m.elf("usr/lib/libx.so.1", &x())
+                .elf("opt/own/libx.so.1", &x());
+        },
+        Ok("/usr/lib/libx.so.1"),
+    );
+    check(
+        "RPATH is for the needs of its libraries, too",
+        &|m| {
+            tool(
+                m,
+                Elf {
+                    needed: &["liby.so"],
+                    rpath: Some("$ORIGIN/own"),
+                    ..Elf::default()
+                },
+            );
+            m.elf("opt/own/liby.so", &needs_x());
+            m.elf("usr/lib/libx.so.1", &x())
+                .elf("opt/own/libx.so.1", &x());
+        },
+        Ok("/opt/own/libx.so.1"),
+    );
+    check(
+        "a library for another processor is passed over",
+        &|m| {
+            tool(
+                m,
+                Elf {
+                    runpath: Some("/opt/arm"),
+                    ..needs_x()
+                },
+            );
+            m.elf(
+                "opt/arm/libx.so.1",
+                &Elf {
+                    machine: Some(183),
+                    ..x()
+                },
+            );
+            m.elf("usr/lib/libx.so.1", &x());
+        },
+        Ok("/usr/lib/libx.so.1"),
+    );
+    check(
+        "a library that is nowhere",
+        &|m| {
+            tool(
+                m,
+                Elf {
+                    runpath: Some("/opt/arm"),
+                    ..needs_x()
+                },
+            );
+            m.elf(
+                "opt/arm/libx.so.1",
+                &Elf {
+                    machine: Some(183),
+                    ..x()
+                },
+            );
+        },
+        Err(
+            "/opt/tool needs the library libx.so.1, which is not on this machine (looked in \
+             /opt/arm (there for arm64), /usr/lib/x86_64-linux-gnu, /opt/lib, /lib64, /usr/lib64, \
+             /lib, /usr/lib); install the package that has it, or add its directory to \
+             /etc/ld.so.conf",
+        ),
+    );
+}
+
+#[test]
+fn a_library_that_only_ldconfig_knew_gets_a_link_beside_the_loader() {
+    let machine = Machine::debian();
+    machine
+        .program("usr/bin/ls", &["libx.so.1"])
+        .link("opt/lib/libx.so.1", "libx.so.1.2")
+        .elf(
+            "opt/lib/libx.so.1.2",
+            &Elf {
+                soname: Some("libx.so.1"),
+                ..Elf::default()
+            },
+        );
+    let (tree, _) = machine.base(&[]).unwrap();
+    let link = RootedPath::parse("usr/lib/x86_64-linux-gnu/libx.so.1").unwrap();
+    let node = tree.get(&link).unwrap();
+    assert_eq!(node.kind, Kind::Symlink(b"/opt/lib/libx.so.1".to_vec()));
+    let real = crate::tree::resolve(&tree, &link).unwrap();
+    assert_eq!(real.to_text(), "opt/lib/libx.so.1.2");
+    assert!(tree.get(&real).is_some());
+}
+
+#[test]
+fn what_was_added_brings_what_it_needs() {
+    let machine = Machine::debian();
+    machine
+        .program("usr/bin/python3.11", &["libc.so.6"])
+        .link("usr/bin/python3", "python3.11")
+        .file("usr/lib/python3.11/os.py", "")
+        .file("usr/lib/python3.11/__pycache__/os.cpython-311.pyc", "")
+        .file("usr/lib/python3.11/test/test_os.py", "")
+        .file("usr/lib/python3.11/unittest/test/kept.py", "")
+        .elf(
+            "usr/lib/python3.11/lib-dynload/_z.so",
+            &Elf {
+                needed: &["libz.so.1"],
+                ..Elf::default()
+            },
+        )
+        .elf(
+            "usr/lib/python3.11/lib-dynload/_tk.so",
+            &Elf {
+                needed: &["libtk.so"],
+                ..Elf::default()
+            },
+        )
+        .elf("usr/lib/x86_64-linux-gnu/libz.so.1", &Elf::default())
+        .link(
+            "usr/lib/python3.11/sitecustomize.py",
+            "/etc/python3.11/sitecustomize.py",
+        )
+        .file("etc/python3.11/sitecustomize.py", "")
+        .program("usr/bin/env", &["libc.so.6"])
+        .script("srv/app/serve", "#!/usr/bin/env -S python3 -u\n");
+    insta::assert_snapshot!(machine.reasons(&["/srv/app/serve"]));
+    // A word is a program's name, and brings the same.
+    assert_eq!(
+        machine.base(&["python3"]).unwrap().1.programs,
+        ["dash", "env", "python3", "python3.11", "sh"]
+    );
+}
+
+#[test]
+fn a_directory_comes_with_all_that_can_come() {
+    let machine = Machine::debian();
+    machine
+        .file("srv/a/one", "1")
+        .file("srv/a/deep/two", "22")
+        .link("srv/a/inside", "deep")
+        .link("srv/a/dangling", "nowhere")
+        .link("srv/a/away", "../b")
+        .link("srv/a/file", "../b/three")
+        .file("srv/b/three", "333")
+        .file("srv/a/__pycache__/x.pyc", "");
+    fs::hard_link(machine.place("srv/a/one"), machine.place("srv/a/same")).unwrap();
+    let _listener = std::os::unix::net::UnixListener::bind(machine.place("srv/a/socket")).unwrap();
+    let (tree, report) = machine.base(&["/srv/a"]).unwrap();
+    let srv: Vec<_> = listing(&tree)
+        .lines()
+        .filter(|l| l.contains("/srv"))
+        .map(str::to_owned)
+        .collect();
+    let notes: Vec<_> = report
+        .notes
+        .iter()
+        .map(|n| format!("{}: {}", n.path, n.message))
+        .collect();
+    insta::assert_snapshot!(format!("{}\n{}", srv.join("\n"), notes.join("\n")));
+}
+
+#[test]
+fn alpine_is_busybox_and_musl() {
+    let machine = Machine::empty();
+    machine
+        .elf("lib/ld-musl-x86_64.so.1", &Elf::default())
+        .link("lib/libc.musl-x86_64.so.1", "ld-musl-x86_64.so.1")
+        .file("etc/ld-musl-x86_64.path", "/lib\n/opt/lib\n")
+        .elf(
+            "bin/busybox",
+            &Elf {
+                interpreter: MUSL,
+                needed: &["libc.musl-x86_64.so.1"],
+                ..Elf::default()
+            },
+        )
+        .link("bin/sh", "/bin/busybox")
+        .link("bin/ls", "/bin/busybox")
+        .link("usr/bin/awk", "/bin/busybox")
+        .elf(
+            "opt/tool",
+            &Elf {
+                interpreter: MUSL,
+                // musl answers to its parts' old names, and RUNPATH counts for what is further down.
+                needed: &["libpthread.so.0", "liby.so"],
+                runpath: Some("$ORIGIN/own"),
+                ..Elf::default()
+            },
+        )
+        .elf(
+            "opt/own/liby.so",
+            &Elf {
+                needed: &["libx.so", "libz.so"],
+                ..Elf::default()
+            },
+        )
+        .elf("opt/own/libx.so", &Elf::default())
+        .elf("opt/lib/libz.so", &Elf::default());
+    insta::assert_snapshot!(machine.reasons(&["/opt/tool"]));
+    let (tree, report) = machine.base(&[]).unwrap();
+    assert_eq!(report.programs, ["awk", "busybox", "ls", "sh"]);
+    assert!(
+        tree.get(&RootedPath::parse("etc/ld-musl-x86_64.path").unwrap())
+            .is_some()
+    );
+}
+
+#[test]
+fn on_nixos_programs_get_a_link_where_the_path_leads() {
+    let machine = Machine::empty();
+    let loader = "/nix/store/aa-glibc/lib/ld-linux-x86-64.so.2";
+    let elf = || Elf {
+        interpreter: Some(loader),
+        needed: &["libc.so.6"],
+        ..Elf::default()
+    };
+    machine
+        .elf(&loader[1..], &Elf::default())
+        .elf("nix/store/aa-glibc/lib/libc.so.6", &Elf::default())
+        .elf("nix/store/bb-bash/bin/bash", &elf())
+        .link("nix/store/bb-bash/bin/sh", "bash")
+        .elf("nix/store/cc-coreutils/bin/coreutils", &elf())
+        .link("nix/store/cc-coreutils/bin/ls", "coreutils")
+        .link("bin/sh", "/nix/store/bb-bash/bin/sh")
+        .link("run/current-system", "/nix/store/dd-system")
+        .link(
+            "nix/store/dd-system/sw/bin/ls",
+            "/nix/store/cc-coreutils/bin/ls",
+        );
+    let (tree, report) = machine.base(&[]).unwrap();
+    assert_eq!(report.programs, ["ls", "sh"]);
+    let ls = tree.get(&RootedPath::parse("usr/bin/ls").unwrap()).unwrap();
+    assert_eq!(
+        ls.kind,
+        Kind::Symlink(b"/nix/store/cc-coreutils/bin/coreutils".to_vec())
+    );
+}
+
+#[test]
+fn errors_say_what_where_why_and_what_to_do() {
+    let check = |add: &str, expected: &str| {
+        let machine = Machine::debian();
+        machine
+            .elf(
+                "opt/arm",
+                &Elf {
+                    machine: Some(183),
+                    ..Elf::default()
+                },
+            )
+            .elf(
+                "opt/musl",
+                &Elf {
+                    interpreter: MUSL,
+                    ..Elf::default()
+                },
+            )
+            .script("opt/script", "#!/usr/bin/ruby\n")
+            .script("opt/cut", "\x7fELF\x02\x01\x01")
+            .file("proc/cmdline", "")
+            .dir("dev");
+        let error = machine.base(&[add]).unwrap_err().to_string();
+        assert_eq!(error, expected);
+    };
+    check(
+        "/opt/nowhere",
+        "add /opt/nowhere: nothing is there; check the spelling, or install what has it",
+    );
+    check(
+        "ruby",
+        "add ruby: nothing is there; no program of this name is in /usr/bin, /bin, /usr/sbin, \
+         /sbin, /run/current-system/sw/bin, /usr/local/bin, /usr/local/sbin, and no file of this \
+         name is here",
+    );
+    check(
+        "/proc/cmdline",
+        "add /proc/cmdline: the kernel makes this anew in every container; name the files that you need",
+    );
+    check(
+        "/",
+        "add /: the kernel makes this anew in every container; name the files that you need",
+    );
+    check(
+        "/opt/arm",
+        "add /opt/arm: it is a program for arm64, and this base is for amd64; it could not run there",
+    );
+    check(
+        "/opt/musl",
+        "/opt/musl is started by the loader /lib/ld-musl-x86_64.so.1, which is not on this \
+         machine; install the package that has it",
+    );
+    check(
+        "/opt/script",
+        "/opt/script is started by /usr/bin/ruby, which is not on this machine; install the \
+         package that has it",
+    );
+    let machine = Machine::empty();
+    assert!(matches!(machine.base(&[]), Err(BaseError::NoShell { .. })));
+    let machine = Machine::debian();
+    machine.script("opt/cut", "\x7fELF\x02\x01\x01");
+    assert!(matches!(
+        machine.base(&["/opt/cut"]),
+        Err(BaseError::Elf { .. })
+    ));
+}
+
+#[test]
+fn every_entry_carries_the_one_time() {
+    let machine = Machine::debian();
+    machine.file("srv/a/b/c", "").link("srv/a/l", "b");
+    let mtime = Timestamp {
+        seconds: 1_700_000_000,
+        nanos: 0,
+    };
+    let options = BaseOptions {
+        add: vec![PathBuf::from("/srv/a")],
+        root: machine.root.path().to_path_buf(),
+        mtime,
+    };
+    let (tree, _) = tree(&options).unwrap();
+    for (path, node) in tree.iter() {
+        assert_eq!((node.meta.mtime, node.meta.uid), (mtime, 0), "{path}");
+    }
+}
+
+#[test]
+fn a_usual_program_that_cannot_run_is_left_out_and_noted() {
+    let machine = Machine::debian();
+    machine.program("usr/bin/ls", &["libgone.so"]);
+    let (tree, report) = machine.base(&[]).unwrap();
+    assert!(
+        tree.get(&RootedPath::parse("usr/bin/ls").unwrap())
+            .is_none()
+    );
+    assert_eq!(report.notes.len(), 1, "{:?}", report.notes);
+    assert!(report.notes[0].message.contains("libgone.so"));
+}
+
+#[test]
+fn damaged_elf_files_are_refused_and_never_crash() {
+    let whole = Elf {
+        interpreter: GLIBC,
+        needed: &["libx.so.1"],
+        rpath: Some("/x"),
+        ..Elf::default()
+    }
+    .bytes();
+    let parse = |bytes: &[u8]| super::elf::Object::read(std::io::Cursor::new(bytes));
+    assert_eq!(parse(&whole).unwrap().needed, [b"libx.so.1".to_vec()]);
+    for end in 0..whole.len() {
+        let _ = parse(&whole[..end]);
+    }
+    for at in 0..whole.len() {
+        for byte in [0x00, 0x7f, 0xff] {
+            let mut bytes = whole.clone();
+            bytes[at] = byte;
+            let _ = parse(&bytes);
+        }
+    }
+}
+
+/// Writes a tree below a directory, as far as an ordinary user can.
+fn extract(tree: &Tree, to: &Path) {
+    let mut modes = BTreeMap::new();
+    for (path, node) in tree.iter() {
+        let place = to.join(path.to_text().as_ref());
+        match &node.kind {
+            Kind::Directory => {
+                fs::create_dir_all(&place).unwrap();
+                modes.insert(place, node.meta.mode);
+            }
+            Kind::File(content) => {
+                std::io::copy(
+                    &mut content.open().unwrap(),
+                    &mut fs::File::create(&place).unwrap(),
+                )
+                .unwrap();
+                fs::set_permissions(&place, fs::Permissions::from_mode(node.meta.mode)).unwrap();
+            }
+            Kind::Symlink(target) => {
+                symlink(String::from_utf8(target.clone()).unwrap(), &place).unwrap();
+            }
+            other => panic!("{path}: {other:?} has no place in a base"),
+        }
+    }
+    for (place, mode) in modes.iter().rev() {
+        fs::set_permissions(place, fs::Permissions::from_mode(mode | 0o700)).unwrap();
+    }
+}
+
+#[test]
+fn this_machine_makes_a_base_that_runs() {
+    let options = BaseOptions::default();
+    let start = Instant::now();
+    let (tree, report) = tree(&options).unwrap();
+    let took = start.elapsed();
+    assert!(report.programs.contains(&"ls".to_owned()), "{report:?}");
+    assert!(took.as_secs() < 5, "took {took:?}, {} bytes", report.bytes);
+    assert_eq!(
+        super::tree(&options).unwrap().1,
+        report,
+        "made twice, the same"
+    );
+
+    let user = Command::new("unshare")
+        .args(["--user", "--map-root-user", "true"])
+        .output();
+    if !user.is_ok_and(|o| o.status.success()) {
+        eprintln!(
+            "skipped: running the base needs `unshare --user --map-root-user`, which is refused here"
+        );
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    extract(&tree, directory.path());
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "chroot"])
+        .arg(directory.path())
+        .args([
+            "/bin/sh",
+            "-c",
+            "ls / && id -un && cat /etc/os-release | grep ^ID=",
+        ])
+        .env("PATH", PATH)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(text.starts_with("bin\ndev\netc\nhome\n"), "{text}");
+    assert!(text.ends_with("root\nID=coracle\n"), "{text}");
+}
