@@ -46,9 +46,7 @@ pub(crate) fn run(command: &mut Command, log: &Path) -> Outcome {
             false
         }
     };
-    if let Err(error) = append(log, &lines) {
-        lines.push(format!("cannot write {}: {error}", log.display()));
-    }
+    append(log, &lines);
     Outcome { success, lines }
 }
 
@@ -93,12 +91,16 @@ fn collect(stream: impl Read, lines: &Mutex<&mut Vec<String>>) {
     }
 }
 
-fn append(log: &Path, lines: &[String]) -> std::io::Result<()> {
-    let mut file = File::options().create(true).append(true).open(log)?;
-    for line in lines {
-        writeln!(file, "{line}")?;
+/// Adds lines to a log. A log that cannot be written is said, and is no reason to stop.
+pub(crate) fn append(log: &Path, lines: &[String]) {
+    let text: String = lines
+        .iter()
+        .flat_map(|line| [line.as_str(), "\n"])
+        .collect();
+    let file = File::options().create(true).append(true).open(log);
+    if let Err(error) = file.and_then(|mut file| file.write_all(text.as_bytes())) {
+        eprintln!("cannot write {}: {error}", log.display());
     }
-    Ok(())
 }
 
 #[cfg(test)]

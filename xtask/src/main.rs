@@ -8,6 +8,8 @@ use std::process::ExitCode;
 
 mod allowed;
 mod command;
+mod fixtures;
+mod host;
 mod report;
 mod setup;
 mod suites;

@@ -1,29 +1,78 @@
 //! What the suites need from the machine: installed when this user may, otherwise said.
+//!
+//! Nothing is promised here: a suite looks for itself whether it can run, and is skipped, with its
+//! reason, when it cannot.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::command;
+use crate::fixtures;
 use crate::suites::Suite;
 use crate::wasm;
 
-/// Installs what the suites need and this machine lacks.
-///
-/// Nothing is promised: a suite looks for itself whether it can run, and is skipped, with the
-/// command that would help, when it cannot.
-pub(crate) fn prepare(suites: &[Suite], log: &Path) {
-    let wanted = |name: &str| suites.iter().any(|suite| suite.name == name);
+/// A program that the end-to-end suites call, and the Debian package that has it.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("busybox", "busybox-static"),
+    ("crun", "crun"),
+    ("debootstrap", "debootstrap"),
+    ("newuidmap", "uidmap"),
+    ("podman", "podman"),
+    ("python3", "python3-pip"),
+    ("script", "bsdutils"),
+    ("setpriv", "util-linux"),
+    ("skopeo", "skopeo"),
+    ("umoci", "umoci"),
+];
+
+/// The ordinary user of the end-to-end tests who has subordinate ids.
+pub(crate) const USER: &str = "coracle-test";
+
+/// The ordinary user of the end-to-end tests who has none.
+pub(crate) const LONE: &str = "coracle-lone";
+
+/// Installs and makes what the suites need and this machine lacks.
+pub(crate) fn prepare(suites: &[Suite], project: &Path, log: &Path) {
+    let wanted = |family: &str| suites.iter().any(|suite| suite.name.starts_with(family));
+    let mut packages = Vec::new();
     if wanted("wasm") && wasm::toolchain().is_none() && !wasm::add_by_rustup(log) {
-        println!("setup      installing Debian's WebAssembly toolchain");
-        install(&wasm::PACKAGES, log);
+        packages.extend(wasm::packages());
+    }
+    if wanted("e2e") {
+        let missing = PROGRAMS
+            .iter()
+            .filter(|(program, _)| !command::found(program));
+        packages.extend(missing.map(|(_, package)| (*package).to_owned()));
+    }
+    if !packages.is_empty() {
+        install(&packages, log);
+    }
+    if wanted("e2e") {
+        if is_root() {
+            add_user(USER, true, log);
+            add_user(LONE, false, log);
+        }
+        if let Err(message) = fixtures::python(project, log) {
+            say(&message);
+        }
     }
 }
 
-/// Installs Debian packages; only root can.
-fn install(packages: &[&str], log: &Path) -> bool {
-    if !is_root() || !command::found("apt-get") {
-        return false;
-    }
+/// Whether this process may do everything: its effective user is 0.
+pub(crate) fn is_root() -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| {
+        let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+        line.and_then(|ids| ids.split_whitespace().nth(1)) == Some("0")
+    })
+}
+
+/// One line about the set-up.
+pub(crate) fn say(message: &str) {
+    println!("{:<10} {message}", "setup");
+}
+
+/// Installs Debian packages, or says how it is done.
+fn install(packages: &[String], log: &Path) {
     let apt = |words: &[&str]| {
         let mut apt = Command::new("apt-get");
         apt.env("DEBIAN_FRONTEND", "noninteractive")
@@ -32,14 +81,73 @@ fn install(packages: &[&str], log: &Path) -> bool {
         command::run(&mut apt, log).success
     };
     let mut words = vec!["install", "-y", "--no-install-recommends"];
-    words.extend(packages);
-    apt(&["update"]) && apt(&words)
+    words.extend(packages.iter().map(String::as_str));
+    if is_root() && command::found("apt-get") {
+        say(&format!("installing {}", packages.join(" ")));
+        if apt(&["update"]) && apt(&words) {
+            return;
+        }
+        say(&format!("apt-get failed, see {}", log.display()));
+    }
+    say(&format!("missing; as root: apt-get {}", words.join(" ")));
 }
 
-/// Whether this process may do everything: its effective user is 0.
-fn is_root() -> bool {
-    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| {
-        let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
-        line.and_then(|ids| ids.split_whitespace().nth(1)) == Some("0")
-    })
+/// Makes a user for the tests: no password, no home, and subordinate ids or none.
+fn add_user(name: &str, subordinate: bool, log: &Path) {
+    let run = |words: &[&str]| {
+        let mut command = Command::new(words[0]);
+        command::run(command.args(&words[1..]), log).success
+    };
+    // A system user, because useradd gives those no subordinate ids of its own accord.
+    let add = ["useradd", "--system", "--no-create-home", "--home-dir"];
+    let rest = ["/nonexistent", "--shell", "/bin/sh", name];
+    if !listed("/etc/passwd", name) && !run(&[&add[..], &rest[..]].concat()) {
+        say(&format!(
+            "cannot add the user {name}, see {}",
+            log.display()
+        ));
+        return;
+    }
+    for (file, option) in [
+        ("/etc/subuid", "--add-subuids"),
+        ("/etc/subgid", "--add-subgids"),
+    ] {
+        if subordinate && !listed(file, name) {
+            let range = free_range(&std::fs::read_to_string(file).unwrap_or_default());
+            run(&["usermod", option, &range, name]);
+        }
+    }
+}
+
+/// Whether a line of the file begins with `name:`.
+fn listed(file: &str, name: &str) -> bool {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    text.lines()
+        .any(|line| line.split(':').next() == Some(name))
+}
+
+/// A range of 65,536 ids behind all that a subuid or subgid file gives away: `FIRST-LAST`.
+fn free_range(text: &str) -> String {
+    let ends = text.lines().filter_map(|line| {
+        let mut fields = line.split(':').skip(1);
+        let first: u64 = fields.next()?.parse().ok()?;
+        let count: u64 = fields.next()?.trim().parse().ok()?;
+        Some(first + count)
+    });
+    let first = ends.max().unwrap_or(0).max(100_000);
+    format!("{first}-{}", first + 65_535)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_does_not_overlap_another() {
+        let check = |text: &str, expected: &str| assert_eq!(free_range(text), expected, "{text}");
+        check("", "100000-165535");
+        check("alice:100000:65536\n", "165536-231071");
+        check("alice:300000:10\nbob:100000:65536\n", "300010-365545");
+        check("nonsense\n", "100000-165535");
+    }
 }

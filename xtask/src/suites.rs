@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command;
+use crate::host::{self, Host};
 use crate::tally::Tally;
 use crate::wasm;
 
@@ -70,6 +71,21 @@ pub(crate) const ALL: &[Suite] = &[
         run: |context| family(context, "cli"),
     },
     Suite {
+        name: "e2e-root",
+        about: "whole tasks, as root",
+        run: |context| end_to_end(context, "root"),
+    },
+    Suite {
+        name: "e2e-user",
+        about: "whole tasks, as an ordinary user",
+        run: |context| end_to_end(context, "user"),
+    },
+    Suite {
+        name: "e2e-lone",
+        about: "whole tasks, as a user without subordinate ids",
+        run: |context| end_to_end(context, "lone"),
+    },
+    Suite {
         name: "wasm",
         about: "core with no feature compiles to WebAssembly",
         run: wasm_check,
@@ -95,7 +111,7 @@ fn clippy(context: &Context) -> Tally {
 fn unit(context: &Context) -> Tally {
     let mut words = vec!["--lib".to_owned(), "--bins".to_owned()];
     words.extend(integration(&context.project, "unit"));
-    cargo_test(context, &words)
+    cargo_test(context, &words, &[])
 }
 
 fn docs(context: &Context) -> Tally {
@@ -109,13 +125,34 @@ fn docs(context: &Context) -> Tally {
     }
 }
 
+/// The end-to-end tests as one person: `root`, `user` or `lone`.
+///
+/// The tests' own process stays who it is; its `coracle` commands are that person's. Afterwards
+/// this machine must look as it did before: that is one more test.
+fn end_to_end(context: &Context, person: &str) -> Tally {
+    let words = integration(&context.project, "e2e");
+    if words.is_empty() {
+        return Tally::default();
+    }
+    let binary = cargo(context, &["build", "--workspace", "--bins"]);
+    if !binary.success {
+        return Tally::one(false);
+    }
+    let before = Host::now();
+    let mut tally = cargo_test(context, &words, &[("CORACLE_TEST_AS", person)]);
+    let changes = Host::now().settle_to(&before, host::PATIENCE);
+    command::append(&context.log, &changes);
+    tally.add(&Tally::one(changes.is_empty()));
+    tally
+}
+
 /// The integration tests whose files' names begin with `family`.
 fn family(context: &Context, family: &str) -> Tally {
     let words = integration(&context.project, family);
     if words.is_empty() {
         return Tally::default();
     }
-    cargo_test(context, &words)
+    cargo_test(context, &words, &[])
 }
 
 fn wasm_check(context: &Context) -> Tally {
@@ -124,7 +161,7 @@ fn wasm_check(context: &Context) -> Tally {
             "no {} toolchain; try: rustup target add {}, or on Debian: apt-get install {}",
             wasm::TARGET,
             wasm::TARGET,
-            wasm::PACKAGES.join(" ")
+            wasm::packages().join(" ")
         ));
     };
     let mut cargo = wasm::cargo(toolchain, "check", &context.project);
@@ -136,22 +173,28 @@ fn wasm_check(context: &Context) -> Tally {
 ///
 /// Always the whole workspace: another selection of packages would be another set of features,
 /// and would compile every dependency again.
-fn cargo_test(context: &Context, targets: &[String]) -> Tally {
+fn cargo_test(context: &Context, targets: &[String], variables: &[(&str, &str)]) -> Tally {
     let mut words = vec!["test", "--workspace", "--no-fail-fast"];
     words.extend(targets.iter().map(String::as_str));
     words.extend(["--", "--nocapture"]);
-    let outcome = cargo(context, &words);
+    let mut command = cargo_command(context, &words);
+    command.envs(variables.iter().copied());
+    let outcome = command::run(&mut command, &context.log);
     Tally::of_tests(&outcome.lines, outcome.success)
 }
 
 fn cargo(context: &Context, words: &[&str]) -> command::Outcome {
+    command::run(&mut cargo_command(context, words), &context.log)
+}
+
+fn cargo_command(context: &Context, words: &[&str]) -> Command {
     let mut cargo = Command::new("cargo");
     cargo
         .current_dir(&context.project)
         .env("CARGO_TERM_COLOR", "never")
         .env("INSTA_UPDATE", "no")
         .args(words);
-    command::run(&mut cargo, &context.log)
+    cargo
 }
 
 /// `--test NAME` for every file `*/tests/NAME.rs` that belongs to a family.

@@ -48,7 +48,7 @@ fn run(project: &Path, names: &[&str], with_setup: bool) -> Result<bool, String>
     std::fs::create_dir_all(&logs)
         .map_err(|error| format!("cannot make {}: {error}", logs.display()))?;
     if with_setup {
-        setup::prepare(&suites, &fresh(&logs, "setup")?);
+        setup::prepare(&suites, project, &fresh(&logs, "setup")?);
     }
     let mut total = Tally::default();
     let mut well = true;

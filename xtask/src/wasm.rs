@@ -35,8 +35,12 @@ pub(crate) fn add_by_rustup(log: &Path) -> bool {
     command::found("rustup") && command::run(&mut rustup, log).success && installed()
 }
 
-/// Debian's packages for the target. `lld` is looked for by the name with a version.
-pub(crate) const PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
+/// Debian's packages for the target. A linker is not among them: nothing is linked by a check.
+pub(crate) fn packages() -> Vec<String> {
+    ["rustc-web", "cargo-web", "rust-web-src"]
+        .map(str::to_owned)
+        .into()
+}
 
 /// A cargo command for the target: `check` it, or `build` it.
 pub(crate) fn cargo(toolchain: Toolchain, verb: &str, project: &Path) -> Command {
