@@ -6,7 +6,7 @@
 //!  4  the kernel     linux/                                 namespaces, mounts, overlay, unpack   (Linux only)
 //!  3  the voyages    build/   runtime/                      build · run
 //!  2  the hold       store/   image/                        blobs, tags, manifests
-//!  1  the cargo      tree/   layer/   dockerfile/           values, no I/O
+//!  1  the cargo      tree/   layer/   dockerfile/   accounts  values, no I/O
 //!  0  the words      digest   path   reference   spec   diagnostic   event
 //! ```
 //!
@@ -23,6 +23,7 @@ pub mod reference;
 pub mod spec;
 
 // ── 1 the cargo ─────────────────────────────────────────────────────────────────────────────
+pub mod accounts;
 #[cfg_attr(feature = "fs", path = "codec_native.rs")]
 mod codec;
 pub mod dockerfile;
