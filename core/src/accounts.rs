@@ -51,7 +51,7 @@ pub struct Identity {
 
 /// A user or group that the image does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no {what} {name:?} in the image's {file}{}", known(.known))]
+#[error("no {what} {name:?} in the image's {file}{}", list(.known))]
 pub struct UnknownAccount {
     /// `user` or `group`.
     pub what: &'static str,
@@ -193,7 +193,7 @@ fn group(fields: &[String]) -> Option<Group> {
 }
 
 /// The names that there are, as the end of a sentence.
-fn known(names: &[String]) -> String {
+fn list(names: &[String]) -> String {
     if names.is_empty() {
         return ", which lists nobody; use a number, or create the account first".to_owned();
     }
