@@ -1,1 +1,36 @@
-//! End-to-end, golden, hostile and twin tests; what they share.
+//! What the end-to-end, golden, hostile and twin tests share.
+//!
+//! An end-to-end test begins with a [`Sandbox`]: a folder of its own, a person who types, and a
+//! fresh `CORACLE_ROOT`. It ends when the sandbox is dropped, which fails the test if a process or
+//! a mount is left.
+//!
+//! ```no_run
+//! use coracle_tests::Sandbox;
+//!
+//! let Some(sandbox) = Sandbox::new() else { return };
+//! sandbox.coracle(["version"]).run().succeeds();
+//! ```
+
+// Tests talk to whoever runs them, and end loudly when their own set-up fails.
+#![allow(clippy::print_stderr, clippy::unwrap_used, clippy::missing_panics_doc)]
+// An assertion that hands its subject on has done its work even if nobody takes it.
+#![allow(clippy::return_self_not_must_use)]
+
+pub mod call;
+pub mod fixtures;
+pub mod http;
+pub mod leaks;
+pub mod person;
+pub mod sandbox;
+
+pub use call::{Call, Outcome};
+pub use person::Person;
+pub use sandbox::Sandbox;
+
+/// Says that the running test cannot run here; the test then returns.
+///
+/// `cargo x test` counts the line, and fails unless `tests/allowed-skips.txt` allows it.
+pub fn skip(reason: &str) {
+    let thread = std::thread::current();
+    eprintln!("SKIP {}: {reason}", thread.name().unwrap_or("?"));
+}
