@@ -1,1 +1,23 @@
 //! Dockerfiles: text becomes typed instructions with byte spans. Parsing never fails.
+//!
+//! [`parse()`] reads a whole file: [`lines`] joins physical lines into logical ones, [`words`] and
+//! [`flags`] cut those into pieces, [`instructions`] gives the pieces their meaning. What is wrong
+//! becomes a diagnostic, and the rest of the file is still understood. [`expand`] is the small
+//! shell language of `$x`.
+//!
+//! The language is BuildKit's; where the classic builder differs, BuildKit counts.
+
+pub mod ast;
+mod exec;
+pub mod expand;
+mod flags;
+mod heredoc;
+mod instructions;
+mod lines;
+pub mod mount;
+mod parse;
+pub mod values;
+mod words;
+
+pub use ast::*;
+pub use parse::{Parsed, parse};
