@@ -1,7 +1,9 @@
 //! System calls: the error that prints like strace.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
 
@@ -32,6 +34,11 @@ impl SysError {
         Self::new(call, Errno::from_raw(error.raw_os_error().unwrap_or(0)))
     }
 
+    /// The refusal of `call` as rustix reports it.
+    pub fn from_rustix(call: impl Into<String>, errno: rustix::io::Errno) -> Self {
+        Self::new(call, Errno::from_raw(errno.raw_os_error()))
+    }
+
     /// The same refusal with what to do about it.
     #[must_use]
     pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
@@ -48,4 +55,9 @@ impl std::fmt::Display for SysError {
         }
         f.write_str(&text)
     }
+}
+
+/// A path or name as strace prints it: in quotes, what is not printable ASCII escaped.
+pub fn quoted(bytes: impl AsRef<OsStr>) -> String {
+    format!("\"{}\"", bytes.as_ref().as_bytes().escape_ascii())
 }

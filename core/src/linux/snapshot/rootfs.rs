@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use serde::{Deserialize, Serialize};
 
-use crate::linux::sys::SysError;
+use crate::linux::sys::{SysError, quoted};
 
 /// What a container's root file system is made of. It is written down when the container is
 /// made, and mounted by the process that lives in the container's own mount namespace.
@@ -48,7 +48,10 @@ impl RootFs {
     pub fn mount(&self, target: &Path) -> Result<(), SysError> {
         match self {
             Self::Directory(source) => {
-                let call = || format!("mount({source:?}, {target:?}, NULL, MS_BIND)");
+                let call = || {
+                    let (source, target) = (quoted(source), quoted(target));
+                    format!("mount({source}, {target}, NULL, MS_BIND)")
+                };
                 mount(
                     Some(source.as_path()),
                     target,
@@ -63,8 +66,10 @@ impl RootFs {
                     forget_last_mount(work);
                 }
                 let (options, _open) = self.options()?;
-                let call =
-                    || format!("mount(\"overlay\", {target:?}, \"overlay\", 0, {options:?})");
+                let call = || {
+                    let (target, options) = (quoted(target), quoted(&options));
+                    format!("mount(\"overlay\", {target}, \"overlay\", 0, {options})")
+                };
                 mount(
                     Some("overlay"),
                     target,
@@ -127,8 +132,8 @@ impl RootFs {
         }
         let mut open = Vec::new();
         let mut shorten = |path: &PathBuf| {
-            let file =
-                File::open(path).map_err(|e| SysError::from_io(format!("open({path:?})"), &e))?;
+            let file = File::open(path)
+                .map_err(|e| SysError::from_io(format!("open({})", quoted(path)), &e))?;
             let short = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
             open.push(file);
             Ok(short)

@@ -1,0 +1,214 @@
+//! The reverse of unpacking: from a directory on disk to a tree or a layer.
+//!
+//! File content is not read. It stays where it is, and is opened through the root's descriptor
+//! when somebody asks for it.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use rustix::fs::{FileType, Stat};
+
+use super::meta::{self, OverlayNotes};
+use super::root::{Dir, RootDir, is_directory};
+use super::sys::SysError;
+use crate::layer::{Layer, Whiteout};
+use crate::path::RootedPath;
+use crate::tree::{Content, Kind, Meta, Node, Source, Tree};
+
+/// Why a directory cannot be read as a tree or layer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScanError {
+    /// The system refused.
+    #[error("scan {path}: {source}")]
+    System {
+        /// Where.
+        path: RootedPath,
+        /// What the system said.
+        source: SysError,
+    },
+    /// An upper directory that another program's overlay mount wrote into.
+    #[error(
+        "{path} was written by an overlay mount with redirect_dir or metacopy, which Coracle does not use; its content cannot be told from here"
+    )]
+    Foreign {
+        /// The file or directory.
+        path: RootedPath,
+    },
+}
+
+/// Reads a directory as a complete file system. Two paths that are hard links of each other
+/// share one node. Owners are as this process sees them, so in a user namespace they are the
+/// container's. Sockets are left out: they mean nothing without their process.
+pub fn scan_tree(root: &Arc<RootDir>) -> Result<Tree, ScanError> {
+    let mut tree = Tree::new();
+    scan(root, &mut |path, node, _| {
+        tree.insert(path.clone(), node);
+        Ok(())
+    })?;
+    Ok(tree)
+}
+
+/// Reads overlayfs' upper directory as the layer that it is: whiteouts and opaque directories
+/// become hides, everything else is added.
+///
+/// Parent directories that overlayfs copied up only to hold something are among the additions,
+/// as in Docker. The root is one only when its owner, permissions or attributes are not those of
+/// `root_before`, because its time says nothing.
+pub fn scan_upper(upper: &Arc<RootDir>, root_before: &Meta) -> Result<Layer, ScanError> {
+    let mut layer = Layer::default();
+    scan(upper, &mut |path, node, notes| {
+        if notes.foreign {
+            return Err(ScanError::Foreign { path: path.clone() });
+        }
+        if notes.opaque {
+            layer.hides.push(Whiteout::Below(path.clone()));
+        }
+        if node.kind == Kind::CharDevice(0, 0) {
+            layer.hides.push(Whiteout::Path(path.clone()));
+        } else if !path.is_root() || !same_but_for_time(&node.meta, root_before) {
+            layer.adds.push((path.clone(), node));
+        }
+        Ok(())
+    })?;
+    layer.hides.sort();
+    Ok(layer)
+}
+
+/// A file of a root directory, opened when it is read.
+#[derive(Debug)]
+struct OnDisk {
+    root: Arc<RootDir>,
+    path: RootedPath,
+    size: u64,
+}
+
+impl Source for OnDisk {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        let open = || {
+            let parent = self.root.dir(&self.path.parent().unwrap_or_default())?;
+            parent.open_file(self.path.name())
+        };
+        match open() {
+            Ok(file) => Ok(Box::new(file)),
+            Err(e) => Err(io::Error::new(
+                io::Error::from_raw_os_error(e.errno as i32).kind(),
+                format!("{} in {}", e, self.root.path().display()),
+            )),
+        }
+    }
+}
+
+type Visit<'a> = dyn FnMut(&RootedPath, Arc<Node>, OverlayNotes) -> Result<(), ScanError> + 'a;
+
+/// Visits everything in `root`, in path order, the root first.
+fn scan(root: &Arc<RootDir>, visit: &mut Visit<'_>) -> Result<(), ScanError> {
+    let system = |path: &RootedPath| {
+        let path = path.clone();
+        |source| ScanError::System { path, source }
+    };
+    let mut links = BTreeMap::new();
+    // What is still to be visited, the next last: each a directory and a name in it. Only one
+    // directory is open at a time, however deep they nest.
+    let mut todo = vec![RootedPath::root()];
+    let mut parent = None;
+    while let Some(path) = todo.pop() {
+        let dir = match (path.parent(), parent.take()) {
+            (Some(above), Some(dir)) if Dir::at(&dir) == &above => dir,
+            (above, _) => root
+                .dir(&above.unwrap_or_default())
+                .map_err(system(&path))?,
+        };
+        let stat = match path.name() {
+            b"" => dir.stat_self().map(Some),
+            name => dir.stat(name),
+        };
+        let Some(stat) = stat.map_err(system(&path))? else {
+            parent = Some(dir);
+            continue; // It went away in between.
+        };
+        let found = node(root, &dir, &path, &stat, &mut links).map_err(system(&path))?;
+        if let Some((node, notes)) = found {
+            visit(&path, node, notes)?;
+        }
+        parent = Some(if is_directory(&stat) && !path.is_root() {
+            dir.open_dir(path.name()).map_err(system(&path))?
+        } else {
+            dir
+        });
+        if let Some(dir) = parent.as_ref().filter(|_| is_directory(&stat)) {
+            let names = dir.names().map_err(system(&path))?;
+            todo.extend(names.iter().rev().map(|name| path.child(name)));
+        }
+    }
+    Ok(())
+}
+
+/// Files with several names, by device and inode number.
+type Links = BTreeMap<(u64, u64), Arc<Node>>;
+
+fn node(
+    root: &Arc<RootDir>,
+    dir: &Dir,
+    path: &RootedPath,
+    stat: &Stat,
+    links: &mut Links,
+) -> Result<Option<(Arc<Node>, OverlayNotes)>, SysError> {
+    let linked = !is_directory(stat) && stat.st_nlink > 1;
+    let key = (stat.st_dev, stat.st_ino);
+    if let Some(node) = links.get(&key).filter(|_| linked) {
+        return Ok(Some((Arc::clone(node), OverlayNotes::default())));
+    }
+    let Some(mut kind) = kind_of(dir, path.name(), stat)? else {
+        return Ok(None);
+    };
+    if let Kind::File(content) = &mut kind
+        && stat.st_size > 0
+    {
+        *content = Content::Source(Arc::new(OnDisk {
+            root: Arc::clone(root),
+            path: path.clone(),
+            size: stat.st_size.unsigned_abs(),
+        }));
+    }
+    let (meta, notes) = meta::read(dir, path.name(), stat)?;
+    let node = Arc::new(Node { meta, kind });
+    // Overlayfs may make all its whiteouts links of one device; they are still whiteouts.
+    if linked {
+        links.insert(key, Arc::clone(&node));
+    }
+    Ok(Some((node, notes)))
+}
+
+/// The kind of `name` in `dir`, a file's content left empty; `None` for a socket.
+pub(super) fn kind_of(dir: &Dir, name: &[u8], stat: &Stat) -> Result<Option<Kind>, SysError> {
+    Ok(match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => Some(Kind::Directory),
+        FileType::RegularFile => Some(Kind::File(Content::Inline(Arc::from([])))),
+        FileType::Symlink => Some(Kind::Symlink(dir.read_link(name)?)),
+        FileType::Fifo => Some(Kind::Fifo),
+        _ => device_of(stat),
+    })
+}
+
+/// The device that `stat` is about, if it is about one.
+pub(super) fn device_of(stat: &Stat) -> Option<Kind> {
+    let (major, minor) = (
+        rustix::fs::major(stat.st_rdev),
+        rustix::fs::minor(stat.st_rdev),
+    );
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::CharacterDevice => Some(Kind::CharDevice(major, minor)),
+        FileType::BlockDevice => Some(Kind::BlockDevice(major, minor)),
+        _ => None,
+    }
+}
+
+fn same_but_for_time(a: &Meta, b: &Meta) -> bool {
+    (a.mode, a.uid, a.gid, &a.xattrs) == (b.mode, b.uid, b.gid, &b.xattrs)
+}

@@ -1,0 +1,220 @@
+//! Unpacking a layer's archive into a directory.
+//!
+//! It happens in two passes. The first goes through the archive once, in its order, and writes
+//! content into a directory of the layer's own, where nothing of lower layers can mislead it.
+//! The second does what can only be right once everything is known: whiteouts, which apply to
+//! the layers below and never to the layer itself; hard links that came before their targets;
+//! and the directories' own permissions and times, deepest first, because writing into a
+//! directory changes its time and a read-only one could not be written into.
+
+mod apply;
+mod overlay;
+mod stream;
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+
+use super::meta::Refused;
+use super::root::RootDir;
+use super::sys::SysError;
+use crate::layer::tar::TarError;
+use crate::path::RootedPath;
+
+/// What becomes of whiteouts, and with them of the layers below.
+#[derive(Debug, Clone, Copy)]
+pub enum Whiteouts<'a> {
+    /// The directory holds this layer alone, empty before, and overlayfs will lay it on others.
+    /// Whiteouts become overlayfs' own: a character device 0:0, an opaque directory.
+    Overlay {
+        /// Whether overlayfs' attributes are `user.overlay.…` instead of `trusted.overlay.…`.
+        userxattr: bool,
+        /// The unpacked layers below, topmost first. The metadata of parent directories that
+        /// the archive does not mention comes from here, and hard links into lower layers are
+        /// copies, because no file can have links in two of overlayfs' directories.
+        lower: &'a [RootDir],
+    },
+    /// The directory holds everything below, already merged; whiteouts remove from it.
+    Apply,
+}
+
+/// How much a layer may hold before it is taken for an attack on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of all files together.
+    pub bytes: u64,
+    /// Entries of the archive.
+    pub entries: u64,
+    /// How many times as large as the blob as shipped, if that is known, the archive may be.
+    /// Small archives are exempt: see [`EXEMPT_FROM_RATIO`].
+    pub ratio: u64,
+    /// The size of the blob as it was shipped, in bytes.
+    pub shipped: Option<u64>,
+}
+
+/// Up to this many bytes an archive may be any multiple of its blob: a file of zeros is honest.
+pub const EXEMPT_FROM_RATIO: u64 = 256 << 20;
+
+/// What was unpacked, and what could not be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Entries of the archive.
+    pub entries: u64,
+    /// Bytes of all files together.
+    pub bytes: u64,
+    /// What was refused for want of privilege: how often, and where first.
+    pub refused: BTreeMap<Refused, (u64, RootedPath)>,
+}
+
+/// Why a layer cannot be unpacked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnpackError {
+    /// The archive cannot be read, or is not one that a layer may be.
+    #[error(transparent)]
+    Archive(#[from] TarError),
+    /// The system refused.
+    #[error("unpack {path}: {source}")]
+    System {
+        /// The entry that was being unpacked.
+        path: RootedPath,
+        /// What the system said.
+        source: SysError,
+    },
+    /// Writing a file's content failed.
+    #[error("write {path}: {source}")]
+    Write {
+        /// The file.
+        path: RootedPath,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The path is longer than any system call takes.
+    #[error("entry {start:?}… has a path of {length} bytes, and Linux knows none over 4095")]
+    TooLong {
+        /// How it begins.
+        start: String,
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// A hard link to something that neither the layer nor the layers below have.
+    #[error("{path} is a hard link to {target}, which is in no layer below")]
+    MissingLink {
+        /// The link.
+        path: RootedPath,
+        /// Where it should lead.
+        target: RootedPath,
+    },
+    /// There is more than any honest layer has.
+    #[error(
+        "the layer has more than {limit} {what}, which looks like an attack on the disk; if you trust it, set {setting} to a larger number"
+    )]
+    Limit {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much was allowed.
+        limit: u64,
+        /// The environment variable that allows more.
+        setting: &'static str,
+    },
+}
+
+/// Unpacks one layer's uncompressed `archive` into the directory `into`.
+///
+/// With [`Whiteouts::Apply`] the layer is complete in a hidden directory inside `into` before
+/// anything that stood there is touched, so a damaged archive changes nothing.
+///
+/// Everything that the archive says is kept: owners, permissions with set-ID bits, times to the
+/// nanosecond, attributes, devices. What the process has no privilege for is counted in the
+/// report instead. A parent directory that is a symbolic link is followed inside `into`, as
+/// containerd and umoci do; at an entry's last component, a link is replaced.
+pub fn unpack(
+    archive: impl Read,
+    into: &RootDir,
+    whiteouts: Whiteouts<'_>,
+    limits: &Limits,
+) -> Result<Report, UnpackError> {
+    match whiteouts {
+        Whiteouts::Overlay { userxattr, lower } => {
+            stream(archive, into, limits)?.settle_overlay(into, userxattr, lower)
+        }
+        Whiteouts::Apply => apply::apply(archive, into, limits),
+    }
+}
+
+use stream::stream;
+
+impl UnpackError {
+    /// The system refused something about `path`.
+    fn system(path: &RootedPath) -> impl FnOnce(SysError) -> Self + '_ {
+        |source| Self::System {
+            path: path.clone(),
+            source,
+        }
+    }
+}
+
+impl Limits {
+    /// The limits, with what the environment says where it says something. `environment` looks
+    /// up a variable.
+    pub fn from_environment(environment: &dyn Fn(&str) -> Option<String>) -> Self {
+        let number = |name| environment(name).and_then(|text| text.trim().parse().ok());
+        let default = Self::default();
+        Self {
+            bytes: number(MOST_BYTES).unwrap_or(default.bytes),
+            entries: number(MOST_ENTRIES).unwrap_or(default.entries),
+            ratio: number(MOST_RATIO).unwrap_or(default.ratio),
+            shipped: None,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            bytes: 256 << 30,
+            entries: 10_000_000,
+            // gzip packs zeros 1032 times, so only bombs of other makes are above this.
+            ratio: 2000,
+            shipped: None,
+        }
+    }
+}
+
+const MOST_BYTES: &str = "CORACLE_LAYER_MAX_BYTES";
+const MOST_ENTRIES: &str = "CORACLE_LAYER_MAX_ENTRIES";
+const MOST_RATIO: &str = "CORACLE_LAYER_MAX_RATIO";
+
+impl Report {
+    /// One sentence for each kind of thing that was refused, to be shown once.
+    pub fn warnings(&self) -> Vec<String> {
+        let sentence = |(kind, (count, first)): (&Refused, &(u64, RootedPath))| {
+            let (what, why) = match kind {
+                Refused::Owner => (
+                    "kept your own owner",
+                    "their user or group is not mapped in this user namespace; ranges in /etc/subuid and /etc/subgid mend that",
+                ),
+                Refused::Attribute => (
+                    "lack an extended attribute",
+                    "this user or file system may not have it",
+                ),
+                Refused::Device => (
+                    "were left out: devices",
+                    "only root outside of user namespaces makes devices, and containers get theirs in /dev anyway",
+                ),
+                Refused::Overlay => (
+                    "lack what overlayfs would take for its own",
+                    "an attribute `…overlay.…` or a 0:0 device in an archive would hide or redirect other files",
+                ),
+            };
+            let entries = if *count == 1 { "entry" } else { "entries" };
+            format!("{count} {entries} {what} (first {first}): {why}")
+        };
+        self.refused.iter().map(sentence).collect()
+    }
+
+    /// Counts something that was refused at `path`.
+    fn refuse(&mut self, kind: Refused, path: &RootedPath) {
+        let (count, _) = self.refused.entry(kind).or_insert((0, path.clone()));
+        *count += 1;
+    }
+}

@@ -1,0 +1,340 @@
+//! The first pass: through the archive once, in its order, writing content as it comes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+
+use nix::errno::Errno;
+use rustix::fs::FileType;
+
+use super::{EXEMPT_FROM_RATIO, Limits, Report, UnpackError};
+use crate::layer::Whiteout;
+use crate::layer::tar::{self, Entry, TarError};
+use crate::linux::meta::{self, Refused};
+use crate::linux::root::{Dir, RootDir};
+use crate::linux::sys::SysError;
+use crate::path::RootedPath;
+use crate::tree::{Kind, Meta};
+
+/// What the first pass leaves for the second.
+#[derive(Debug, Default)]
+pub(in crate::linux) struct Streamed {
+    /// Every directory there is, with the metadata that it shall get; `None` for a parent that
+    /// the archive does not mention. All of them have mode 0700 so far.
+    pub(super) directories: BTreeMap<RootedPath, Option<Meta>>,
+    /// Hard links whose targets were not there: link and target.
+    pub(super) late_links: Vec<(RootedPath, RootedPath)>,
+    /// What of the layers below is hidden.
+    pub(super) hides: BTreeSet<Whiteout>,
+    /// What was done so far.
+    pub(super) report: Report,
+}
+
+/// Bytes that are read and written at a time.
+const CHUNK: usize = 256 << 10;
+/// Headers are read through a smaller buffer; reads of a whole chunk go past it.
+const HEADERS: usize = 32 << 10;
+/// The longest path that a system call takes, without the NUL that ends it.
+const LONGEST_PATH: usize = 4095;
+
+/// Writes everything that `archive` holds into the empty directory `into`.
+pub(in crate::linux) fn stream(
+    archive: impl Read,
+    into: &RootDir,
+    limits: &Limits,
+) -> Result<Streamed, UnpackError> {
+    let mut writer = Writer {
+        root: into,
+        parent: None,
+        streamed: Streamed::default(),
+        limits: *limits,
+        buffer: vec![0; CHUNK],
+    };
+    writer.streamed.directories.insert(RootedPath::root(), None);
+    let archive = BufReader::with_capacity(HEADERS, archive);
+    let mut failed = None;
+    let read = tar::read(archive, &mut |entry, content| {
+        writer.entry(entry, content).map_err(|error| {
+            failed = Some(error);
+            io::Error::other("unpacking stopped")
+        })
+    });
+    match (failed, read) {
+        (Some(error), _) => Err(error),
+        (None, Err(error)) => Err(error.into()),
+        (None, Ok(())) => Ok(writer.streamed),
+    }
+}
+
+struct Writer<'a> {
+    root: &'a RootDir,
+    /// The parent of the last entry, as the archive named it, and opened. Most entries share
+    /// their parent with the one before.
+    parent: Option<(RootedPath, Dir)>,
+    streamed: Streamed,
+    limits: Limits,
+    buffer: Vec<u8>,
+}
+
+impl Writer<'_> {
+    fn entry(&mut self, entry: Entry, content: &mut dyn Read) -> Result<(), UnpackError> {
+        self.streamed.report.entries += 1;
+        within(
+            "entries",
+            self.streamed.report.entries,
+            self.limits.entries,
+            super::MOST_ENTRIES,
+        )?;
+        match entry {
+            Entry::Hide(whiteout) => {
+                short_enough(whiteout.path())?;
+                self.streamed.hides.insert(whiteout);
+                Ok(())
+            }
+            Entry::Add {
+                path,
+                meta,
+                kind,
+                size,
+                offset,
+            } => {
+                short_enough(&path)?;
+                if matches!(kind, Kind::File(_)) {
+                    self.count_bytes(size, offset)?;
+                }
+                self.add(&path, meta, &kind, content)
+            }
+        }
+    }
+
+    fn add(
+        &mut self,
+        path: &RootedPath,
+        meta: Meta,
+        kind: &Kind,
+        content: &mut dyn Read,
+    ) -> Result<(), UnpackError> {
+        if path.is_root() {
+            self.streamed.directories.insert(path.clone(), Some(meta));
+            return Ok(());
+        }
+        let system = |source| UnpackError::system(path)(source);
+        let (named, dir) = match self.parent.take() {
+            Some((named, dir)) if is_parent(&named, path) => (named, dir),
+            _ => self.open_parent(path).map_err(system)?,
+        };
+        let replaced = self.put(&dir, path, meta, kind, content)?;
+        if !replaced {
+            // What was replaced might be a link on the way to the open parent.
+            self.parent = Some((named, dir));
+        }
+        Ok(())
+    }
+
+    /// Makes the entry in its open parent directory; whether it replaced something.
+    fn put(
+        &mut self,
+        dir: &Dir,
+        path: &RootedPath,
+        meta: Meta,
+        kind: &Kind,
+        content: &mut dyn Read,
+    ) -> Result<bool, UnpackError> {
+        let name = path.name();
+        let system = |source| UnpackError::system(path)(source);
+        let place = dir.at().child(name);
+        self.streamed.late_links.retain(|(link, _)| *link != place);
+        if let Kind::HardLink(target) = kind {
+            return self.link(dir, name, target).map_err(system);
+        }
+        // Overlayfs takes a 0:0 character device for a whiteout.
+        if *kind == Kind::CharDevice(0, 0) {
+            self.streamed.report.refuse(Refused::Overlay, path);
+            return Ok(false);
+        }
+        let mut made = make(dir, name, kind);
+        let mut replaced = false;
+        if matches!(&made, Err(e) if e.errno == Errno::EEXIST) {
+            if *kind == Kind::Directory && is_directory(dir, name).map_err(system)? {
+                self.streamed.directories.insert(place, Some(meta));
+                return Ok(false);
+            }
+            self.replace(&place).map_err(system)?;
+            replaced = true;
+            made = make(dir, name, kind);
+        }
+        let report = &mut self.streamed.report;
+        let mut refused = |reason| report.refuse(reason, path);
+        match (made, kind) {
+            (Err(e), _) if e.errno == Errno::EPERM && is_device(kind) => refused(Refused::Device),
+            (Err(e), _) => return Err(system(e)),
+            (Ok(_), Kind::Directory) => {
+                self.streamed.directories.insert(place, Some(meta));
+            }
+            (Ok(Some(mut file)), _) => {
+                copy(content, &mut file, &mut self.buffer, path)?;
+                meta::set_open(dir, name, &file, &meta, &mut refused).map_err(system)?;
+            }
+            (Ok(None), _) => meta::set(dir, name, kind, &meta, &mut refused).map_err(system)?,
+        }
+        Ok(replaced)
+    }
+
+    /// Makes a hard link, or remembers it when its target is not there; whether it replaced
+    /// something.
+    fn link(&mut self, dir: &Dir, name: &[u8], target: &RootedPath) -> Result<bool, SysError> {
+        let place = dir.at().child(name);
+        let found = match target.parent() {
+            Some(parent) => self.root.find_dir(&parent)?,
+            None => None,
+        };
+        let from = match found {
+            Some(from) if from.stat(target.name())?.is_some() => from,
+            _ => {
+                self.streamed.late_links.push((place, target.clone()));
+                return Ok(false);
+            }
+        };
+        if from.at().child(target.name()) == place {
+            return Ok(false); // A link to itself changes nothing.
+        }
+        let replaced = dir.stat(name)?.is_some();
+        if replaced {
+            self.replace(&place)?;
+        }
+        dir.hard_link(&from, target.name(), name)?;
+        Ok(replaced)
+    }
+
+    /// Opens the parent directory of `path`, making what is missing.
+    fn open_parent(&mut self, path: &RootedPath) -> Result<(RootedPath, Dir), SysError> {
+        let parent = path.parent().unwrap_or_default();
+        let directories = &mut self.streamed.directories;
+        let dir = self.root.make_dir(&parent, &mut |made, replaced| {
+            // A directory in the place of something that the archive named is named as well.
+            directories.insert(made.clone(), replaced.then(|| Meta::new(0o755)));
+        })?;
+        Ok((parent, dir))
+    }
+
+    /// Takes away what an earlier entry made at `place`.
+    fn replace(&mut self, place: &RootedPath) -> Result<(), SysError> {
+        self.root.remove(place)?;
+        let streamed = &mut self.streamed;
+        let gone: Vec<_> = below(&streamed.directories, place).cloned().collect();
+        for path in gone {
+            streamed.directories.remove(&path);
+        }
+        streamed
+            .late_links
+            .retain(|(link, _)| !link.is_within(place));
+        Ok(())
+    }
+
+    /// Refuses a layer that is too large before its content is written.
+    fn count_bytes(&mut self, size: u64, offset: u64) -> Result<(), UnpackError> {
+        let report = &mut self.streamed.report;
+        report.bytes = report.bytes.saturating_add(size);
+        within("bytes", report.bytes, self.limits.bytes, super::MOST_BYTES)?;
+        if let Some(shipped) = self.limits.shipped {
+            let most = shipped.saturating_mul(self.limits.ratio);
+            let end = offset.saturating_add(size);
+            let what = "bytes, more than honest compression gives,";
+            within(what, end, most.max(EXEMPT_FROM_RATIO), super::MOST_RATIO)?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes `name`: an open file, or something else, which has no descriptor. Never replaces.
+pub(super) fn make(dir: &Dir, name: &[u8], kind: &Kind) -> Result<Option<File>, SysError> {
+    match kind {
+        Kind::File(_) => return dir.create_file(name).map(Some),
+        Kind::Directory => dir.make_dir(name)?,
+        Kind::Symlink(target) => dir.make_link(target, name)?,
+        Kind::Fifo => dir.make_node(FileType::Fifo, 0, 0, name)?,
+        Kind::CharDevice(major, minor) => {
+            dir.make_node(FileType::CharacterDevice, *major, *minor, name)?;
+        }
+        Kind::BlockDevice(major, minor) => {
+            dir.make_node(FileType::BlockDevice, *major, *minor, name)?;
+        }
+        // Links are made elsewhere, from their targets.
+        Kind::HardLink(_) => {}
+    }
+    Ok(None)
+}
+
+/// The paths at and below `place`.
+pub(super) fn below<'a, V>(
+    map: &'a BTreeMap<RootedPath, V>,
+    place: &'a RootedPath,
+) -> impl Iterator<Item = &'a RootedPath> {
+    map.range(place.clone()..)
+        .map(|(path, _)| path)
+        .take_while(move |path| path.is_within(place))
+}
+
+pub(super) fn copy(
+    content: &mut dyn Read,
+    file: &mut File,
+    buffer: &mut [u8],
+    path: &RootedPath,
+) -> Result<(), UnpackError> {
+    loop {
+        let n = match content.read(buffer) {
+            Ok(0) => return Ok(()),
+            Ok(n) => n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(TarError::Io(e).into()),
+        };
+        file.write_all(&buffer[..n])
+            .map_err(|source| UnpackError::Write {
+                path: path.clone(),
+                source,
+            })?;
+    }
+}
+
+fn is_directory(dir: &Dir, name: &[u8]) -> Result<bool, SysError> {
+    let stat = dir.stat(name)?;
+    Ok(stat.is_some_and(|s| FileType::from_raw_mode(s.st_mode) == FileType::Directory))
+}
+
+fn is_device(kind: &Kind) -> bool {
+    matches!(kind, Kind::CharDevice(..) | Kind::BlockDevice(..))
+}
+
+/// Whether `directory` is the parent of `path`, without making a path of it.
+fn is_parent(directory: &RootedPath, path: &RootedPath) -> bool {
+    let (directory, path, name) = (directory.as_bytes(), path.as_bytes(), path.name());
+    let slash = usize::from(!directory.is_empty());
+    path.len() == directory.len() + slash + name.len() && path.starts_with(directory)
+}
+
+fn short_enough(path: &RootedPath) -> Result<(), UnpackError> {
+    let length = path.as_bytes().len();
+    if length <= LONGEST_PATH {
+        return Ok(());
+    }
+    Err(UnpackError::TooLong {
+        start: path.to_text().chars().take(60).collect(),
+        length,
+    })
+}
+
+fn within(
+    what: &'static str,
+    count: u64,
+    limit: u64,
+    setting: &'static str,
+) -> Result<(), UnpackError> {
+    if count <= limit {
+        return Ok(());
+    }
+    Err(UnpackError::Limit {
+        what,
+        limit,
+        setting,
+    })
+}
