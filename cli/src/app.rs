@@ -5,7 +5,11 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::commands::{completion, version};
+use crate::commands::{
+    completion, history, image_check, image_ls_files, images, inspect, reference_parse, tag,
+    version,
+};
+use crate::context::Context;
 use crate::failure::Outcome;
 
 /// What was typed.
@@ -42,7 +46,35 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Completion(completion::Options),
+    History(history::Options),
+    /// Manage images
+    #[command(subcommand)]
+    Image(ImageCommand),
+    Images(images::Options),
+    Inspect(inspect::Options),
+    /// Look at image references
+    #[command(subcommand)]
+    Reference(ReferenceCommand),
+    Tag(tag::Options),
     Version(version::Options),
+}
+
+/// `coracle image …`: Docker's management forms, and what Docker has not.
+#[derive(Debug, Subcommand)]
+enum ImageCommand {
+    Check(image_check::Options),
+    History(history::Options),
+    Inspect(inspect::Options),
+    #[command(visible_alias = "list")]
+    Ls(images::Options),
+    LsFiles(image_ls_files::Options),
+    Tag(tag::Options),
+}
+
+/// `coracle reference …`.
+#[derive(Debug, Subcommand)]
+enum ReferenceCommand {
+    Parse(reference_parse::Options),
 }
 
 /// The whole command line as a value, for help and completion.
@@ -58,8 +90,26 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
 
 /// Does what was typed.
 pub(crate) fn run(cli: Cli) -> Outcome {
+    let context = || Context::new(cli.global.root);
     match cli.command {
         Command::Completion(options) => completion::run(&options),
+        Command::History(options) | Command::Image(ImageCommand::History(options)) => {
+            history::run(&options, &context()?)
+        }
+        Command::Image(ImageCommand::Check(options)) => image_check::run(&options, &context()?),
+        Command::Image(ImageCommand::LsFiles(options)) => {
+            image_ls_files::run(&options, &context()?)
+        }
+        Command::Images(options) | Command::Image(ImageCommand::Ls(options)) => {
+            images::run(&options, &context()?)
+        }
+        Command::Inspect(options) | Command::Image(ImageCommand::Inspect(options)) => {
+            inspect::run(&options, &context()?)
+        }
+        Command::Reference(ReferenceCommand::Parse(options)) => reference_parse::run(&options),
+        Command::Tag(options) | Command::Image(ImageCommand::Tag(options)) => {
+            tag::run(&options, &context()?)
+        }
         Command::Version(options) => version::run(&options),
     }
 }

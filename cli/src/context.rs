@@ -2,6 +2,11 @@
 
 use std::env;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use coracle::spec::Platform;
+use coracle::store::Store;
+use coracle::store::layout::Layout;
 
 use crate::failure::Failure;
 
@@ -10,6 +15,8 @@ use crate::failure::Failure;
 pub(crate) struct Context {
     /// The directory below which everything is kept: store, snapshots, containers, cache.
     pub(crate) root: PathBuf,
+    /// What this machine runs, by Go's names.
+    pub(crate) platform: Platform,
 }
 
 impl Context {
@@ -29,7 +36,33 @@ impl Context {
         };
         let root = std::path::absolute(&root)
             .map_err(|e| Failure::io(format!("find the state directory {}", root.display()), &e))?;
-        Ok(Self { root })
+        Ok(Self {
+            root,
+            platform: Platform::linux(go_architecture(env::consts::ARCH)),
+        })
+    }
+
+    /// Opens the image store; makes it when there is none.
+    pub(crate) fn store(&self) -> Result<Arc<dyn Store>, Failure> {
+        let layout = Layout::open(self.root.join("store")).map_err(|e| {
+            Failure::from(e).hint(format!(
+                "Everything is kept below {}; --root or CORACLE_ROOT names another directory.",
+                self.root.display()
+            ))
+        })?;
+        Ok(Arc::new(layout))
+    }
+}
+
+/// Go's name for a processor that Rust knows by another one.
+pub(crate) fn go_architecture(rust: &str) -> &str {
+    match rust {
+        "x86_64" => "amd64",
+        "x86" => "386",
+        "aarch64" => "arm64",
+        "powerpc64" => "ppc64le",
+        "loongarch64" => "loong64",
+        other => other,
     }
 }
 

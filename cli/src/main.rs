@@ -24,6 +24,7 @@ mod commands;
 mod context;
 mod docker;
 mod failure;
+mod names;
 mod output;
 mod usage;
 

@@ -124,7 +124,7 @@ pub(crate) fn help(place: &Place<'_>, width: usize) -> String {
         let _ = write!(out, "\n{title}:\n{}", columns(&rows, width));
     }
     if let Some(after) = command.get_after_help() {
-        let _ = write!(out, "\n{}\n", plain(after));
+        let _ = write!(out, "\n{}", paragraphs(&plain(after), width));
     }
     if command.has_subcommands() {
         let path = &place.path;
@@ -246,6 +246,29 @@ fn columns(rows: &[(String, String)], width: usize) -> String {
             let _ = write!(out, "  {}\n          {text}\n", name.trim_end());
         }
     }
+    out
+}
+
+/// Wraps each paragraph; a line that is indented, such as an example, stays as it is.
+fn paragraphs(text: &str, width: usize) -> String {
+    let mut out = String::new();
+    let mut running = String::new();
+    let end = |running: &mut String, out: &mut String| {
+        if !running.is_empty() {
+            let _ = writeln!(out, "{}", wrap(running, width, ""));
+            running.clear();
+        }
+    };
+    for line in text.lines() {
+        if line.is_empty() || line.starts_with(' ') {
+            end(&mut running, &mut out);
+            let _ = writeln!(out, "{line}");
+        } else {
+            running.push_str(line);
+            running.push(' ');
+        }
+    }
+    end(&mut running, &mut out);
     out
 }
 
@@ -416,6 +439,20 @@ mod tests {
         check("coracle --root version version", "coracle version");
         check("coracle help version", "coracle version");
         check("coracle nonsense version", "coracle");
+    }
+
+    #[test]
+    fn no_help_is_wider_than_eighty_columns() {
+        fn walk(place: &Place<'_>) {
+            for line in help(place, 80).lines() {
+                assert!(line.chars().count() <= 80, "{}: {line}", place.path);
+            }
+            for command in place.command.get_subcommands() {
+                let path = format!("{} {}", place.path, command.get_name());
+                walk(&Place { path, command });
+            }
+        }
+        walk(&Place::of(&app::command(), &[]));
     }
 
     #[test]

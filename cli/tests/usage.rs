@@ -76,6 +76,40 @@ fn wrong_options_are_usage_errors() {
     check("version --format {{.Nope}}", 1, "there is no field .Nope");
 }
 
+/// Every command's help, as it looks at 80 columns.
+#[test]
+fn help() {
+    for path in [
+        "",
+        "completion",
+        "history",
+        "image",
+        "image check",
+        "image ls",
+        "image ls-files",
+        "images",
+        "inspect",
+        "reference",
+        "reference parse",
+        "tag",
+        "version",
+    ] {
+        let output = coracle(&format!("{path} --help"));
+        assert!(output.status.success(), "{path}");
+        let name = format!("help {path}").trim().replace(' ', "-");
+        insta::assert_snapshot!(name, String::from_utf8(output.stdout).unwrap());
+    }
+}
+
+#[test]
+fn references_are_taken_apart_or_the_wrong_character_is_shown() {
+    let output = coracle("reference parse --format json python");
+    insta::assert_snapshot!(String::from_utf8(output.stdout).unwrap());
+    let output = coracle("reference parse Python:3.12");
+    assert_eq!(output.status.code(), Some(1));
+    insta::assert_snapshot!(String::from_utf8(output.stderr).unwrap());
+}
+
 #[test]
 fn completion_scripts_name_the_program() {
     for shell in ["bash", "zsh", "fish", "powershell"] {

@@ -1,4 +1,13 @@
 //! One file a command: its options as `Options`, and `run`, which does it.
 
+#![allow(clippy::struct_excessive_bools)] // options are flags, and flags are bools
+
 pub(crate) mod completion;
+pub(crate) mod history;
+pub(crate) mod image_check;
+pub(crate) mod image_ls_files;
+pub(crate) mod images;
+pub(crate) mod inspect;
+pub(crate) mod reference_parse;
+pub(crate) mod tag;
 pub(crate) mod version;

@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
+use crate::context::go_architecture;
 use crate::failure::Outcome;
+use crate::output;
 use crate::output::format::{self, Format};
-use crate::output::{self};
 
 /// Show the Coracle version information
 #[derive(Debug, clap::Args)]
@@ -30,20 +31,20 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let version = json!({
         "Version": env!("CARGO_PKG_VERSION"),
         "Os": std::env::consts::OS,
-        "Arch": std::env::consts::ARCH,
+        "Arch": go_architecture(std::env::consts::ARCH),
         "Kernel": kernel.release().to_string_lossy(),
     });
     let format = Format::parse(options.format.as_deref())?;
-    let text = match format::document(&version, &format)? {
-        Some(text) => text,
-        None => format!(
+    let text = format::document(&version, &format, || {
+        let field = |name: &str| version[name].as_str().unwrap_or_default().to_owned();
+        format!(
             "Coracle\n Version:   {}\n OS/Arch:   {}/{}\n Kernel:    {}\n",
-            env!("CARGO_PKG_VERSION"),
-            std::env::consts::OS,
-            std::env::consts::ARCH,
-            kernel.release().to_string_lossy(),
-        ),
-    };
+            field("Version"),
+            field("Os"),
+            field("Arch"),
+            field("Kernel"),
+        )
+    })?;
     output::print(&text)?;
     Ok(0)
 }

@@ -106,12 +106,17 @@ impl Listing {
     }
 }
 
-/// One document to be printed, such as that of `inspect` or `version`.
-pub(crate) fn document(value: &Value, format: &Format) -> Result<Option<String>, TemplateError> {
+/// The text of one document, such as that of `version`; `plain` makes it when no format is asked
+/// for.
+pub(crate) fn document(
+    value: &Value,
+    format: &Format,
+    plain: impl FnOnce() -> String,
+) -> Result<String, TemplateError> {
     match format {
-        Format::Json => Ok(Some(format!("{value}\n"))),
-        Format::Template(template) => Ok(Some(format!("{}\n", template.render(value)?))),
-        Format::Table(_) => Ok(None),
+        Format::Json => Ok(format!("{value}\n")),
+        Format::Template(template) => Ok(format!("{}\n", template.render(value)?)),
+        Format::Table(_) => Ok(plain()),
     }
 }
 

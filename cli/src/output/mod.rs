@@ -1,6 +1,7 @@
 //! What commands print: results on standard output, and how wide it is.
 
 pub(crate) mod format;
+pub(crate) mod glob;
 pub(crate) mod human;
 pub(crate) mod table;
 pub(crate) mod template;

@@ -34,7 +34,8 @@ enum Term {
     Field(Vec<String>, bool),
     Literal(Value),
     Function(String),
-    Group(Pipe),
+    /// A pipe in parentheses, and the path to take from what it gives.
+    Group(Pipe, Vec<String>),
 }
 
 /// Why a template cannot be read, or cannot be filled in.
@@ -180,7 +181,7 @@ fn parse_pipe(text: &str) -> Result<Pipe, String> {
 fn parse_calls(tokens: &mut &[String]) -> Result<Pipe, String> {
     let mut calls = vec![Vec::new()];
     while let Some((token, rest)) = tokens.split_first() {
-        if token == ")" {
+        if token.starts_with(')') {
             break;
         }
         *tokens = rest;
@@ -191,11 +192,12 @@ fn parse_calls(tokens: &mut &[String]) -> Result<Pipe, String> {
         match token.as_str() {
             "|" => calls.push(Vec::new()),
             "(" => {
-                call.push(Term::Group(parse_calls(tokens)?));
-                *tokens = match tokens.split_first() {
-                    Some((_, rest)) => rest,
-                    None => return Err("a ( is never closed".to_owned()),
+                let inside = parse_calls(tokens)?;
+                let Some((end, rest)) = tokens.split_first() else {
+                    return Err("a ( is never closed".to_owned());
                 };
+                call.push(Term::Group(inside, path(&end[1..])));
+                *tokens = rest;
             }
             word => call.push(parse_term(word)?),
         }
@@ -207,12 +209,6 @@ fn parse_calls(tokens: &mut &[String]) -> Result<Pipe, String> {
 }
 
 fn parse_term(word: &str) -> Result<Term, String> {
-    let path = |text: &str| -> Vec<String> {
-        text.split('.')
-            .filter(|s| !s.is_empty())
-            .map(str::to_owned)
-            .collect()
-    };
     if let Some(rest) = word.strip_prefix('$') {
         return Ok(Term::Field(path(rest), true));
     }
@@ -245,20 +241,33 @@ fn parse_term(word: &str) -> Result<Term, String> {
     }
 }
 
-/// Words, strings, bars and parentheses.
+/// The names in `.A.B`.
+fn path(text: &str) -> Vec<String> {
+    let names = text.split('.').filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
+}
+
+/// Words, strings, bars and parentheses; a path directly behind `)` belongs to it.
 fn tokens(text: &str) -> Result<Vec<String>, String> {
     let mut out = Vec::new();
     let mut rest = text.trim_start();
     while let Some(first) = rest.chars().next() {
         let end = match first {
-            '|' | '(' | ')' => 1,
+            '|' | '(' => 1,
+            ')' if !rest[1..].starts_with('.') => 1,
+            ')' => word_end(rest, 1),
             '"' | '`' => string_end(rest, first).ok_or("a string is never closed")?,
-            _ => rest.find([' ', '\t', '|', '(', ')']).unwrap_or(rest.len()),
+            _ => word_end(rest, 0),
         };
         out.push(rest[..end].to_owned());
         rest = rest[end..].trim_start();
     }
     Ok(out)
+}
+
+fn word_end(text: &str, from: usize) -> usize {
+    let found = text[from..].find([' ', '\t', '|', '(', ')']);
+    found.map_or(text.len(), |end| from + end)
 }
 
 fn string_end(text: &str, quote: char) -> Option<usize> {
@@ -350,20 +359,23 @@ fn eval(pipe: &Pipe, scope: Scope<'_>) -> Result<Value, String> {
 fn eval_term(term: &Term, scope: Scope<'_>) -> Result<Value, String> {
     match term {
         Term::Literal(value) => Ok(value.clone()),
-        Term::Group(pipe) => eval(pipe, scope),
         Term::Function(name) => call_function(name, &[]),
-        Term::Field(path, from_whole) => {
-            let mut at = if *from_whole { scope.whole } else { scope.dot };
-            for (depth, name) in path.iter().enumerate() {
-                at = match at.get(name) {
-                    Some(next) => next,
-                    None if depth == 0 => return Err(no_field(name, at)),
-                    None => return Ok(Value::String("<no value>".to_owned())),
-                };
-            }
-            Ok(at.clone())
-        }
+        Term::Group(pipe, path) => walk(&eval(pipe, scope)?, path),
+        Term::Field(path, true) => walk(scope.whole, path),
+        Term::Field(path, false) => walk(scope.dot, path),
     }
+}
+
+fn walk(from: &Value, path: &[String]) -> Result<Value, String> {
+    let mut at = from;
+    for (depth, name) in path.iter().enumerate() {
+        at = match at.get(name) {
+            Some(next) => next,
+            None if depth == 0 => return Err(no_field(name, at)),
+            None => return Ok(Value::String("<no value>".to_owned())),
+        };
+    }
+    Ok(at.clone())
 }
 
 fn no_field(name: &str, value: &Value) -> String {
@@ -548,6 +560,10 @@ mod tests {
             "LATEST Latest 2",
         );
         check("{{truncate .ID 4}}|{{pad .Tag 1 2}}|", "0123| latest  |");
+        check(
+            "{{(index (split .Repository \"a\") 0)}} {{($).Tag}}",
+            "b latest",
+        );
         check(r#"{{if eq .Tag "latest"}}yes{{else}}no{{end}}"#, "yes");
         check("{{with .Config}}{{len (index .Env 0)}}{{end}}", "3");
         check("{{with .Config.Cmd}}x{{else}}{{.Size}}{{end}}", "52");

@@ -1,0 +1,110 @@
+//! `coracle image ls-files`: what is in an image, or in one of its layers.
+
+use coracle::image::{self, FileRow};
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::failure::{Failure, Outcome};
+use crate::names;
+use crate::output;
+use crate::output::format::{Format, FormatOption, Listing, Row};
+
+/// List the files of an image, or of one of its layers
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "[OPTIONS] IMAGE",
+    after_help = "\
+Examples:
+  coracle image ls-files base
+  coracle image ls-files --layer 1 app
+  coracle image ls-files --format '{{.path}} {{.sha256}}' app
+
+Without --layer: the tree that a container sees, all layers applied. With --layer N,
+counted from 0, the lowest: what that layer itself says, whiteouts first.
+
+Fields of --format json, one object a line in path order; a field that does not apply is
+left out: path; type: dir, file, symlink, char, block, fifo, and in a layer hardlink (to a
+file of a lower layer), whiteout, opaque; mode: four octal digits as text; uid, gid; size in
+bytes; sha256: hex digits, of a file; target: of a symlink, or the first path of a file with
+several; mtime: seconds since 1970 as text, with decimals; xattrs: name to value in hex;
+major, minor: of a device; layer: the number of the layer it comes from.
+
+Chapters 01-layers and 03-stack of the book explain layers and whiteouts."
+)]
+pub(crate) struct Options {
+    /// The image
+    #[arg(value_name = "IMAGE")]
+    pub(crate) image: String,
+    /// Only this layer, counted from 0, with its whiteouts
+    #[arg(long, value_name = "int")]
+    pub(crate) layer: Option<usize>,
+    #[command(flatten)]
+    pub(crate) format: FormatOption,
+}
+
+/// Lists the files.
+pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
+    let format = Format::parse(options.format.format.as_deref())?;
+    let store = context.store()?;
+    let named = names::find(&*store, &context.platform, &options.image)?.named;
+    let layers = named.image.layers();
+    let files = match options.layer {
+        None => image::files(&store, &layers)?,
+        Some(number) => image::layer_files(&store, &layers, number)?.ok_or_else(|| {
+            Failure::new(format!(
+                "{} has no layer {number}: it has {}, counted from 0",
+                named.call(),
+                layers.len()
+            ))
+        })?,
+    };
+    let mut rows = Vec::with_capacity(files.len());
+    for file in &files {
+        rows.push(row(file)?);
+    }
+    let listing = Listing {
+        columns: "{{.type}}\t{{.mode}}\t{{.owner}}\t{{.size}}\t{{.layer}}\t{{.path}}{{.arrow}}",
+        headers: &[
+            ("type", "TYPE"),
+            ("mode", "MODE"),
+            ("owner", "OWNER"),
+            ("uid", "UID"),
+            ("gid", "GID"),
+            ("size", "SIZE"),
+            ("layer", "LAYER"),
+            ("path", "PATH"),
+            ("target", "TARGET"),
+            ("sha256", "SHA256"),
+            ("mtime", "MTIME"),
+            ("arrow", ""),
+        ],
+        rows,
+    };
+    output::print(&listing.render(&format)?)?;
+    Ok(0)
+}
+
+fn row(file: &FileRow) -> Result<Row, Failure> {
+    let document = serde_json::to_value(file)?;
+    let mut shown = document.clone();
+    shown["owner"] = format!("{}:{}", file.uid, file.gid).into();
+    shown["arrow"] = match (&file.target, file.kind) {
+        (Some(target), "symlink") => format!(" -> {target}").into(),
+        (Some(target), _) => format!(" link to {target}").into(),
+        (None, _) => "".into(),
+    };
+    shown["size"] = match (file.kind, file.major, file.minor) {
+        (_, Some(major), Some(minor)) => format!("{major},{minor}").into(),
+        ("file", ..) => file.size.into(),
+        _ => "-".into(),
+    };
+    shown["layer"] = file
+        .layer
+        .map_or_else(|| "-".into(), |n| json!(n.to_string()));
+    for name in ["target", "sha256"] {
+        if shown[name] == Value::Null {
+            shown[name] = "".into();
+        }
+    }
+    Ok(Row { shown, document })
+}

@@ -1,0 +1,232 @@
+//! The commands that look at images, on a store made here: what they print, field by field.
+
+#![allow(clippy::unwrap_used)] // a test may fail
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use coracle::image::{Draft, Image, store_layer};
+use coracle::layer::{Layer, Whiteout, diff};
+use coracle::path::RootedPath;
+use coracle::spec::{History, ImageConfig, Platform};
+use coracle::store::TagStore as _;
+use coracle::store::layout::Layout;
+use coracle::tree::{Node, Tree};
+use tempfile::TempDir;
+
+fn coracle(root: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_coracle"))
+        .args(arguments)
+        .env("COLUMNS", "80")
+        .env("CORACLE_ROOT", root)
+        .output()
+        .unwrap()
+}
+
+/// What a command that must succeed prints.
+fn stdout(root: &Path, arguments: &[&str]) -> String {
+    let output = coracle(root, arguments);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn path(text: &str) -> RootedPath {
+    RootedPath::parse(text).unwrap()
+}
+
+fn layer(nodes: Vec<(&str, Node)>) -> Layer {
+    let mut tree = Tree::new();
+    for (name, node) in nodes {
+        tree.insert(path(name), Arc::new(node));
+    }
+    diff(&Tree::new(), &tree)
+}
+
+fn line(instruction: &str) -> History {
+    History {
+        created: Some("2026-01-02T03:04:05Z".into()),
+        created_by: Some(instruction.into()),
+        ..History::default()
+    }
+}
+
+/// Two images: `app:2` is `app:1` with a layer on top, which hides a file. Both are for this
+/// machine, whose processor is the only thing here that differs between machines.
+fn store() -> TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let store = Layout::open(root.path().join("store")).unwrap();
+    let mut config = ImageConfig::scratch(&Platform::linux("amd64"));
+    config.created = Some("2026-01-02T03:04:05Z".into());
+    config.config.env.push("PATH=/bin".into());
+    config.config.cmd.push("/bin/app".into());
+    config.config.labels.insert("version".into(), "1".into());
+    let mut draft = Draft {
+        config,
+        layers: vec![],
+    };
+    let mut app = Node::file(0o755, *b"#!app\n");
+    app.meta
+        .xattrs
+        .insert(b"user.note".to_vec(), b"hi".to_vec());
+    let lower = layer(vec![
+        ("bin/app", app),
+        ("bin/link", Node::symlink("app")),
+        ("etc/old", Node::file(0o600, *b"old\n")),
+    ]);
+    draft.push(
+        store_layer(&store, &lower).unwrap(),
+        line("COPY app /bin/ # buildkit"),
+    );
+    draft.note(line("CMD [\"/bin/app\"]"));
+    let first: Image = draft.clone().commit(&store).unwrap();
+    let mut upper = layer(vec![("etc/new", Node::file(0o644, *b"new\n"))]);
+    upper.hides.push(Whiteout::Path(path("etc/old")));
+    draft.push(
+        store_layer(&store, &upper).unwrap(),
+        line("RUN mv /etc/old /etc/new"),
+    );
+    draft.config.created = Some("2026-01-03T00:00:00Z".into());
+    let second = draft.commit(&store).unwrap();
+    store
+        .tag("docker.io/library/app:1", &first.descriptor)
+        .unwrap();
+    store
+        .tag("docker.io/library/app:2", &second.descriptor)
+        .unwrap();
+    store
+        .tag("docker.io/library/app:latest", &second.descriptor)
+        .unwrap();
+    root
+}
+
+#[test]
+fn images_as_json_templates_and_ids() {
+    let root = store();
+    let json = stdout(root.path(), &["images", "--format", "json"]);
+    // How long ago the images were made is the only thing that changes from day to day.
+    let json: Vec<_> = json
+        .lines()
+        .map(|line| {
+            let mut row: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert!(row["CreatedSince"].as_str().unwrap().ends_with(" ago"));
+            row["CreatedSince"] = "… ago".into();
+            row.to_string()
+        })
+        .collect();
+    insta::assert_snapshot!(json.join("\n"));
+    let template = "table {{.Repository}}:{{.Tag}}\\t{{.ID}}\\t{{.Size}}\\t{{.UniqueSize}}";
+    insta::assert_snapshot!(stdout(root.path(), &["images", "--format", template]));
+    let ids = stdout(root.path(), &["images", "-q", "--no-trunc"]);
+    assert_eq!(
+        ids.lines().count(),
+        2,
+        "one line an image, not a tag: {ids}"
+    );
+}
+
+#[test]
+fn images_are_filtered() {
+    let root = store();
+    let check = |arguments: &[&str], expected: &str| {
+        let mut all = vec!["images", "--format", "{{.Tag}}"];
+        all.extend(arguments);
+        let shown: Vec<_> = stdout(root.path(), &all)
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(shown.join(" "), expected, "{arguments:?}");
+    };
+    check(&[], "2 latest 1");
+    check(&["app:1"], "1");
+    check(&["ap?:[12]"], "2 1");
+    check(&["other"], "");
+    check(&["-f", "label=version=1"], "2 latest 1");
+    check(&["-f", "label=version=2"], "");
+    check(&["-f", "dangling=true"], "");
+    check(&["-f", "before=app:2"], "1");
+    check(&["-f", "since=app:1"], "2 latest");
+    stdout(root.path(), &["tag", "app:1", "app:2"]);
+    stdout(root.path(), &["tag", "app:1", "app:latest"]);
+    check(&["-f", "dangling=true"], "<none>");
+}
+
+#[test]
+fn history_inspect_and_files() {
+    let root = store();
+    let root = root.path();
+    insta::assert_snapshot!(stdout(
+        root,
+        &[
+            "history",
+            "--human=false",
+            "--format",
+            "table {{.ID}}\\t{{.CreatedAt}}\\t{{.CreatedBy}}\\t{{.Size}}\\t{{.Layer}}",
+            "app:2"
+        ]
+    ));
+    let json = stdout(root, &["history", "--format", "json", "app:2"]);
+    let rows: Vec<serde_json::Value> = json
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(rows.len(), 3);
+    assert_eq!(rows[1]["Layer"], serde_json::Value::Null);
+    assert_eq!(rows[1]["ChainID"], rows[2]["DiffID"]);
+    insta::assert_snapshot!(stdout(root, &["inspect", "app:2"]));
+    insta::assert_snapshot!(stdout(
+        root,
+        &["image", "ls-files", "--format", "json", "app:2"]
+    ));
+    insta::assert_snapshot!(stdout(
+        root,
+        &["image", "ls-files", "--layer", "1", "app:2"]
+    ));
+    let output = coracle(root, &["image", "ls-files", "--layer", "2", "app:2"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("app:2 has no layer 2: it has 2"));
+}
+
+#[test]
+fn a_damaged_layer_is_found() {
+    let root = store();
+    let digest = stdout(
+        root.path(),
+        &["inspect", "-f", "{{(index .Layers 0).Digest}}", "app:1"],
+    );
+    let digest = digest.trim().strip_prefix("sha256:").unwrap();
+    assert!(
+        stdout(root.path(), &["image", "check", "app:1"])
+            .contains("everything is as its digest says")
+    );
+    let blob = root.path().join("store/blobs/sha256").join(digest);
+    let mut bytes = std::fs::read(&blob).unwrap();
+    bytes[700] ^= 1;
+    let mut permissions = std::fs::metadata(&blob).unwrap().permissions();
+    #[allow(clippy::permissions_set_readonly_false)] // a file of the test's own
+    permissions.set_readonly(false);
+    std::fs::set_permissions(&blob, permissions).unwrap();
+    std::fs::write(&blob, bytes).unwrap();
+    let output = coracle(root.path(), &["image", "check", "app:1"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.contains("layer 0") && text.contains("does not match its digest"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let root = store();
+    let program = env!("CARGO_BIN_EXE_coracle");
+    let script = format!("{program} image ls-files app:2 | true; echo ${{PIPESTATUS[0]}}");
+    let output = Command::new("bash")
+        .args(["-c", &script])
+        .env("CORACLE_ROOT", root.path())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "0");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
