@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    completion, history, image_check, image_ls_files, images, inspect, reference_parse, tag,
+    base, completion, history, image_check, image_ls_files, images, inspect, reference_parse, tag,
     version,
 };
 use crate::context::Context;
@@ -45,6 +45,7 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Base(base::Options),
     Completion(completion::Options),
     History(history::Options),
     /// Manage images
@@ -92,6 +93,7 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
 pub(crate) fn run(cli: Cli) -> Outcome {
     let context = || Context::new(cli.global.root);
     match cli.command {
+        Command::Base(options) => base::run(&options, &context()?),
         Command::Completion(options) => completion::run(&options),
         Command::History(options) | Command::Image(ImageCommand::History(options)) => {
             history::run(&options, &context()?)

@@ -26,6 +26,7 @@ mod docker;
 mod failure;
 mod names;
 mod output;
+mod progress;
 mod usage;
 
 use std::process::ExitCode;

@@ -274,7 +274,7 @@ fn paragraphs(text: &str, width: usize) -> String {
 
 /// Breaks `text` between words into lines of at most `width` columns; later lines get `indent`.
 /// Line breaks that are there stay.
-fn wrap(text: &str, width: usize, indent: &str) -> String {
+pub(crate) fn wrap(text: &str, width: usize, indent: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for paragraph in text.lines() {
         let mut line = String::new();

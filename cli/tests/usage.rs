@@ -69,6 +69,7 @@ fn wrong_options_are_usage_errors() {
         "it must be one of bash, elvish, fish, powershell, zsh",
     );
     check(
+        "base",
         "completion",
         125,
         "'coracle completion' needs more arguments: SHELL",
@@ -81,6 +82,7 @@ fn wrong_options_are_usage_errors() {
 fn help() {
     for path in [
         "",
+        "base",
         "completion",
         "history",
         "image",

@@ -2,6 +2,7 @@
 
 #![allow(clippy::struct_excessive_bools)] // options are flags, and flags are bools
 
+pub(crate) mod base;
 pub(crate) mod completion;
 pub(crate) mod history;
 pub(crate) mod image_check;

@@ -1,0 +1,186 @@
+//! Readers of the event stream: what a person or a program sees while something goes on.
+//!
+//! Everything here goes to standard error, so that standard output holds results only.
+
+mod explain;
+mod plain;
+mod terminal;
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use coracle::event::Event;
+
+use crate::output;
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Style {
+    /// `tty` on a terminal, `plain` elsewhere
+    Auto,
+    /// One line for each thing that happens
+    Plain,
+    /// Redrawn in place
+    Tty,
+    /// Nothing
+    Quiet,
+    /// Each event as a JSON object on a line
+    Rawjson,
+}
+
+/// How `--explain` is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Explain {
+    /// The call, why, and the chapter, for people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// What to show of a flow.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View {
+    /// How progress is shown.
+    pub(crate) style: Style,
+    /// Whether each request to the kernel is told.
+    pub(crate) explain: Option<Explain>,
+    /// Whether it is said why each step was or was not in the cache.
+    pub(crate) cache: bool,
+}
+
+/// Someone who watches a flow and shows it.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    view: View,
+    screen: Screen,
+}
+
+#[derive(Debug)]
+enum Screen {
+    None,
+    Json,
+    Plain(Heartbeat),
+    Terminal(Box<terminal::Terminal>),
+}
+
+impl Watcher {
+    /// Starts watching.
+    pub(crate) fn new(view: View) -> Self {
+        // Explanations are many lines; between them a picture that is redrawn would only flicker.
+        let redraw = view.explain.is_none() && can_redraw();
+        let screen = match view.style {
+            Style::Quiet => Screen::None,
+            Style::Rawjson => Screen::Json,
+            Style::Tty => Screen::Terminal(Box::default()),
+            Style::Auto if redraw => Screen::Terminal(Box::default()),
+            Style::Auto | Style::Plain => Screen::Plain(Heartbeat::start()),
+        };
+        Self { view, screen }
+    }
+
+    /// Shows an event.
+    pub(crate) fn event(&mut self, event: &Event) {
+        match (event, self.view.explain) {
+            (Event::Explain(_), None) => return,
+            (Event::Explain(explanation), Some(Explain::Text)) => {
+                self.line(&explain::text(explanation, output::width()));
+                return;
+            }
+            (Event::Explain(_), Some(Explain::Json)) => {
+                self.line(&json(event));
+                return;
+            }
+            (Event::StepMissed { .. }, _)
+                if !self.view.cache && !matches!(self.screen, Screen::Json) =>
+            {
+                return;
+            }
+            _ => {}
+        }
+        match &mut self.screen {
+            Screen::None => {}
+            Screen::Json => write(&json(event)),
+            Screen::Plain(heartbeat) => heartbeat.event(event),
+            Screen::Terminal(terminal) => terminal.event(event),
+        }
+    }
+
+    /// The flow has ended, well or not. What is on the screen stays.
+    pub(crate) fn end(self, ok: bool) {
+        match self.screen {
+            Screen::Terminal(mut terminal) => terminal.end(ok),
+            Screen::Plain(heartbeat) => heartbeat.end(),
+            Screen::None | Screen::Json => {}
+        }
+    }
+
+    /// Writes whole lines between whatever else is shown.
+    fn line(&mut self, text: &str) {
+        match &mut self.screen {
+            Screen::Terminal(terminal) => terminal.print(text),
+            _ => write(text),
+        }
+    }
+}
+
+/// Whether lines can be drawn over: standard error is a terminal that can move its cursor.
+fn can_redraw() -> bool {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
+    io::stderr().is_terminal() && !dumb
+}
+
+fn json(event: &Event) -> String {
+    let text = serde_json::to_string(event);
+    format!("{}\n", text.unwrap_or_default())
+}
+
+fn write(text: &str) {
+    // A terminal that is gone must not end the build.
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Plain lines, and one at least every ten seconds, so that a log shows that something goes on.
+#[derive(Debug)]
+struct Heartbeat {
+    shared: Arc<Mutex<plain::Plain>>,
+    started: Instant,
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Heartbeat {
+    const EVERY: Duration = Duration::from_secs(1);
+
+    fn start() -> Self {
+        let shared = Arc::new(Mutex::new(plain::Plain::default()));
+        let started = Instant::now();
+        let (stop, stopped) = mpsc::channel();
+        let plain = Arc::clone(&shared);
+        let beat = move || {
+            while stopped.recv_timeout(Self::EVERY) == Err(RecvTimeoutError::Timeout) {
+                let mut plain = plain.lock().unwrap_or_else(PoisonError::into_inner);
+                write(&plain.beat(started.elapsed()));
+            }
+        };
+        Self {
+            shared,
+            started,
+            stop,
+            thread: std::thread::spawn(beat),
+        }
+    }
+
+    fn event(&self, event: &Event) {
+        let mut plain = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        write(&plain.event(event, self.started.elapsed()));
+    }
+
+    fn end(self) {
+        drop(self.stop);
+        // The thread only writes; if it died there is nothing left to do for it.
+        let _ = self.thread.join();
+    }
+}

@@ -1,0 +1,262 @@
+//! `--progress tty`: a picture of the build that is redrawn in place, as BuildKit draws it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use coracle::event::Event;
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
+
+use super::plain::{last_state, one_line};
+
+/// How many of the last lines of a running step's output are shown below it.
+const TAIL: usize = 6;
+
+/// The picture.
+#[derive(Debug)]
+pub(super) struct Terminal {
+    bars: MultiProgress,
+    head: ProgressBar,
+    steps: BTreeMap<usize, Step>,
+    started: Instant,
+    of: usize,
+    done: usize,
+}
+
+#[derive(Debug)]
+struct Step {
+    bar: ProgressBar,
+    name: String,
+    started: Instant,
+    ended: bool,
+    tail: VecDeque<ProgressBar>,
+    rest: String,
+}
+
+impl Default for Terminal {
+    fn default() -> Self {
+        Self::on(MultiProgress::new())
+    }
+}
+
+impl Terminal {
+    fn on(bars: MultiProgress) -> Self {
+        let head = bars.add(ProgressBar::no_length());
+        head.set_style(style("[+] Building {seconds} {msg}"));
+        head.enable_steady_tick(Duration::from_millis(100));
+        Self {
+            bars,
+            head,
+            steps: BTreeMap::new(),
+            started: Instant::now(),
+            of: 0,
+            done: 0,
+        }
+    }
+
+    /// Draws an event.
+    pub(super) fn event(&mut self, event: &Event) {
+        match event {
+            Event::StepStarted { step, of, name } => self.begin(*step, *of, name),
+            Event::StepCached { step, .. } => self.finish(*step, "CACHED "),
+            Event::StepFinished { step, .. } => self.finish(*step, ""),
+            Event::StepMissed { why, .. } => {
+                for sentence in why {
+                    self.print(&format!("    not cached: {sentence}\n"));
+                }
+            }
+            Event::StepOutput { step, text, .. } => self.output(*step, text),
+            Event::Warning { message } => self.print(&format!("WARNING: {message}\n")),
+            _ => {}
+        }
+        self.head
+            .set_message(format!("({}/{})", self.done, self.of));
+    }
+
+    /// Writes whole lines above the picture.
+    pub(super) fn print(&mut self, text: &str) {
+        // A terminal that is gone must not end the build.
+        let _ = self.bars.println(text.trim_end_matches('\n'));
+    }
+
+    /// Draws the last picture, which stays.
+    pub(super) fn end(&mut self, ok: bool) {
+        let unfinished: Vec<usize> = self
+            .steps
+            .iter()
+            .filter(|(_, s)| !s.ended)
+            .map(|(n, _)| *n)
+            .collect();
+        for step in unfinished {
+            self.finish(step, if ok { "" } else { "ERROR " });
+        }
+        let took = seconds(self.started.elapsed());
+        self.head.set_style(style("{msg}"));
+        let word = if ok { " FINISHED" } else { "" };
+        let (done, of) = (self.done, self.of);
+        self.head
+            .abandon_with_message(format!("[+] Building {took} ({done}/{of}){word}"));
+    }
+
+    fn begin(&mut self, step: usize, of: usize, name: &str) {
+        self.of = of;
+        let bar = self.bars.add(ProgressBar::no_length());
+        bar.set_style(style(" => {wide_msg} {seconds:>6}"));
+        bar.set_message(shown(name));
+        bar.enable_steady_tick(Duration::from_millis(100));
+        let new = Step {
+            bar,
+            name: shown(name),
+            started: Instant::now(),
+            ended: false,
+            tail: VecDeque::new(),
+            rest: String::new(),
+        };
+        self.steps.insert(step, new);
+    }
+
+    fn finish(&mut self, step: usize, word: &str) {
+        let Some(step) = self.steps.get_mut(&step).filter(|step| !step.ended) else {
+            return;
+        };
+        step.ended = true;
+        for line in step.tail.drain(..) {
+            line.finish_and_clear();
+            self.bars.remove(&line);
+        }
+        let took = seconds(step.started.elapsed());
+        step.bar.set_style(style(" => {wide_msg} {prefix:>6}"));
+        step.bar.set_prefix(took);
+        step.bar
+            .abandon_with_message(format!("{word}{}", step.name));
+        if word != "ERROR " {
+            self.done += 1;
+        }
+    }
+
+    fn output(&mut self, number: usize, text: &str) {
+        let Some(step) = self.steps.get_mut(&number) else {
+            return;
+        };
+        step.rest.push_str(text);
+        while let Some(end) = step.rest.find('\n') {
+            let line: String = step.rest.drain(..=end).collect();
+            let above = step.tail.back().unwrap_or(&step.bar);
+            let bar = self.bars.insert_after(above, ProgressBar::no_length());
+            bar.set_style(style(" => => # {wide_msg}"));
+            bar.set_message(shown(last_state(&line)));
+            bar.tick();
+            step.tail.push_back(bar);
+            if step.tail.len() > TAIL
+                && let Some(oldest) = step.tail.pop_front()
+            {
+                oldest.finish_and_clear();
+                self.bars.remove(&oldest);
+            }
+        }
+    }
+}
+
+/// A style whose `{seconds}` is how long the bar has been there.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+        .with_key(
+            "seconds",
+            |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+                let _ = out.write_str(&seconds(state.elapsed()));
+            },
+        )
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1}s", time.as_secs_f64())
+}
+
+/// A line without what would move the cursor or change colours.
+fn shown(line: &str) -> String {
+    let mut out = String::new();
+    let mut characters = one_line(line).chars().collect::<VecDeque<_>>();
+    while let Some(c) = characters.pop_front() {
+        match c {
+            // An escape sequence ends with its first letter.
+            '\u{1b}' => {
+                while characters
+                    .pop_front()
+                    .is_some_and(|c| !c.is_ascii_alphabetic())
+                {}
+            }
+            '\t' => out.push(' '),
+            c if c.is_control() => {}
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use coracle::digest::Digest;
+    use indicatif::{InMemoryTerm, ProgressDrawTarget};
+
+    use super::*;
+
+    /// What is on a screen of `width` columns after some events, with every time as 0.0s.
+    fn picture(width: u16, ok: bool, events: &[Event]) -> String {
+        let term = InMemoryTerm::new(20, width);
+        let target = ProgressDrawTarget::term_like(Box::new(term.clone()));
+        let mut terminal = Terminal::on(MultiProgress::with_draw_target(target));
+        for event in events {
+            terminal.event(event);
+        }
+        terminal.end(ok);
+        let times = |line: &str| match line.rsplit_once(' ') {
+            Some((rest, time)) if time.ends_with('s') => format!("{rest} 0.0s"),
+            _ => line.to_owned(),
+        };
+        let lines: Vec<_> = term.contents().lines().map(times).collect();
+        lines.join("\n")
+    }
+
+    fn events() -> Vec<Event> {
+        let start = |step, name: &str| Event::StepStarted {
+            step,
+            of: 3,
+            name: name.to_owned(),
+        };
+        let text = |text: &str| Event::StepOutput {
+            step: 3,
+            stream: 1,
+            text: text.to_owned(),
+        };
+        vec![
+            start(1, "[1/3] FROM base"),
+            Event::StepCached {
+                step: 1,
+                key: Digest::of(b""),
+            },
+            start(2, "[2/3] COPY . ."),
+            Event::StepFinished {
+                step: 2,
+                layer: None,
+            },
+            start(
+                3,
+                "[3/3] RUN an-instruction-that-is-far-too-long --for a-narrow-terminal",
+            ),
+            text("one\ntwo\n\u{1b}[31mthree\u{1b}[0m\n"),
+        ]
+    }
+
+    #[test]
+    fn the_last_picture_of_a_build_that_failed() {
+        insta::assert_snapshot!(picture(80, false, &events()));
+        insta::assert_snapshot!(picture(40, false, &events()));
+    }
+
+    #[test]
+    fn control_characters_do_not_reach_the_picture() {
+        let check = |line, expected: &str| assert_eq!(shown(line), expected);
+        check("\u{1b}[31mred\u{1b}[0m\ttext\u{7}", "red text");
+        check("a\nb", "a …");
+    }
+}
