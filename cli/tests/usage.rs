@@ -69,7 +69,6 @@ fn wrong_options_are_usage_errors() {
         "it must be one of bash, elvish, fish, powershell, zsh",
     );
     check(
-        "base",
         "completion",
         125,
         "'coracle completion' needs more arguments: SHELL",

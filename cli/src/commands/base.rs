@@ -144,7 +144,13 @@ fn summary(report: &Report, names: &[String], verbose: bool) -> String {
     if verbose {
         for file in &report.files {
             let size = human::size(file.bytes, 3);
-            let _ = writeln!(
+            let _ = writeln!(text, "{size:>8}  {}\n          {}", file.path, file.because);
+        }
+    }
+    for note in &report.notes {
+        let _ = writeln!(text, "{}: {}", note.path, note.message);
+    }
+    let _ = writeln!(
         text,
         "{}: {} programs, {} files, {}; the shell is {}",
         names.join(", "),
