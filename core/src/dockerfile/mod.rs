@@ -3,7 +3,7 @@
 //! [`parse()`] reads a whole file: [`lines`] joins physical lines into logical ones, [`words`] and
 //! [`flags`] cut those into pieces, [`instructions`] gives the pieces their meaning. What is wrong
 //! becomes a diagnostic, and the rest of the file is still understood. [`expand`] is the small
-//! shell language of `$x`.
+//! shell language of `$x`, and [`ignore`] is `.dockerignore`.
 //!
 //! The language is BuildKit's; where the classic builder differs, BuildKit counts.
 
@@ -11,7 +11,9 @@ pub mod ast;
 mod exec;
 pub mod expand;
 mod flags;
+pub mod glob;
 mod heredoc;
+pub mod ignore;
 mod instructions;
 mod lines;
 pub mod mount;
