@@ -1,6 +1,6 @@
 //! How a blob is packed: found out from its first bytes, never from what its media type claims.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufReader, Cursor, Read, Write};
 
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
@@ -45,9 +45,13 @@ impl Compression {
 }
 
 /// Unpacks `blob`, however it is packed.
-pub fn decoder<'a>(blob: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
-    let mut blob = BufReader::with_capacity(1 << 16, blob);
-    match peek(&mut blob)? {
+pub fn decoder<'a>(mut blob: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+    // A pipe may give one byte at a time, so the first bytes are waited for.
+    let mut start = Vec::new();
+    blob.by_ref().take(6).read_to_end(&mut start)?;
+    let compression = Compression::detect(&start);
+    let blob = BufReader::with_capacity(1 << 16, Cursor::new(start).chain(blob));
+    match compression {
         Compression::None => Ok(Box::new(blob)),
         Compression::Gzip => Ok(Box::new(MultiGzDecoder::new(blob))),
         Compression::Zstd => codec::zstd_decoder(blob),
@@ -58,11 +62,6 @@ pub fn decoder<'a>(blob: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Sen
 /// Packs with gzip at level 6. The header holds neither a name nor a time.
 pub fn gzip_encoder<W: Write>(out: W) -> GzEncoder<W> {
     GzEncoder::new(out, flate2::Compression::new(6))
-}
-
-/// How `blob` is packed, without consuming any of it.
-fn peek(blob: &mut impl BufRead) -> io::Result<Compression> {
-    Ok(Compression::detect(blob.fill_buf()?))
 }
 
 #[cfg(test)]
@@ -94,6 +93,22 @@ mod tests {
         assert_eq!(unpack(&two_members).unwrap(), b"hello");
         let two_frames = [hello_zst, hello_zst].concat();
         assert_eq!(unpack(&two_frames).unwrap(), b"hellohello");
+    }
+
+    #[test]
+    fn the_magic_is_found_in_a_pipe_that_gives_single_bytes() {
+        struct Dripping<'a>(&'a [u8]);
+        impl Read for Dripping<'_> {
+            fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+                let n = buf.len().min(1);
+                self.0.read(&mut buf[..n])
+            }
+        }
+        let packed = gzip(b"hello");
+        let mut out = Vec::new();
+        let mut reader = decoder(Dripping(&packed)).unwrap();
+        reader.read_to_end(&mut out).unwrap();
+        assert_eq!(out, b"hello");
     }
 
     #[test]

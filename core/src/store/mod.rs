@@ -3,6 +3,8 @@
 //! The order of writing is the order of a crash: blobs first, then the manifest that names them,
 //! then the tag. Whoever is killed on the way leaves garbage, never a lie.
 
+pub mod archive;
+pub mod gc;
 #[cfg(feature = "fs")]
 pub mod layout;
 pub mod memory;

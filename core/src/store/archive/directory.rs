@@ -1,0 +1,96 @@
+//! Loads from a path: a file with an archive in it, or a directory that is an OCI layout.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use super::spool::store_blob;
+use super::{ArchiveError, Files, Loaded, images, load, run};
+use crate::digest::{Digest, DigestError};
+use crate::event::Event;
+use crate::path::RootedPath;
+use crate::spec::Platform;
+use crate::store::{MOST_IN_MEMORY, Store, StoreError};
+
+/// Loads every image of the archive or OCI layout directory at `path`; see [`load`].
+pub fn load_path(
+    path: &Path,
+    store: &dyn Store,
+    platform: &Platform,
+    on: &mut dyn FnMut(Event),
+) -> Result<Vec<Loaded>, ArchiveError> {
+    let refused = |e| StoreError::io(format!("open {}", path.display()), e);
+    if fs::metadata(path).map_err(refused)?.is_dir() {
+        return run(store, platform, on, &mut |load| {
+            let mut files = Directory {
+                root: path,
+                store,
+                copied: BTreeMap::new(),
+            };
+            images(&mut files, load)
+        });
+    }
+    load(File::open(path).map_err(refused)?, store, platform, on)
+}
+
+/// A directory whose files are copied into the store when they are asked for.
+struct Directory<'a> {
+    root: &'a Path,
+    store: &'a dyn Store,
+    /// What was asked for before is not read again.
+    copied: BTreeMap<RootedPath, (Digest, u64)>,
+}
+
+impl Directory<'_> {
+    fn open(&self, path: &RootedPath) -> Result<Option<(PathBuf, File, u64)>, ArchiveError> {
+        let path = self.root.join(&*path.to_text());
+        let refused = |e| StoreError::io(format!("open {}", path.display()), e);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(refused(e).into()),
+        };
+        let meta = file.metadata().map_err(refused)?;
+        if !meta.is_file() {
+            return Ok(None);
+        }
+        Ok(Some((path, file, meta.len())))
+    }
+}
+
+impl Files for Directory<'_> {
+    fn document(&mut self, name: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
+        let Some((path, file, _)) = self.open(&RootedPath::root().child(name.as_bytes()))? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        file.take(MOST_IN_MEMORY)
+            .read_to_end(&mut bytes)
+            .map_err(|e| StoreError::io(format!("read {}", path.display()), e))?;
+        Ok(Some(bytes))
+    }
+
+    fn blob(
+        &mut self,
+        path: &RootedPath,
+        expected: Option<&Digest>,
+    ) -> Result<Option<(Digest, u64)>, ArchiveError> {
+        let (actual, size) = match self.copied.get(path) {
+            Some(copied) => copied.clone(),
+            None => match self.open(path)? {
+                Some((_, mut file, size)) => store_blob(path, size, &mut file, self.store)?,
+                None => return Ok(None),
+            },
+        };
+        self.copied.insert(path.clone(), (actual.clone(), size));
+        match expected {
+            Some(expected) if *expected != actual => Err(DigestError::Mismatch {
+                expected: expected.clone(),
+                actual,
+            }
+            .into()),
+            _ => Ok(Some((actual, size))),
+        }
+    }
+}
