@@ -1,6 +1,7 @@
 //! The Linux kernel: unpacking, snapshots, namespaces, confinement, processes.
 
 pub mod base;
+pub mod doctor;
 mod lower;
 pub mod meta;
 pub mod root;
