@@ -15,6 +15,7 @@ pub mod glob;
 mod heredoc;
 pub mod ignore;
 mod instructions;
+pub mod json;
 mod lines;
 pub mod mount;
 mod parse;

@@ -54,13 +54,15 @@ fn instruction(
     instruction.end_line = reader.line();
     instruction.original.clone_from(&line.text);
     instruction.comments.clone_from(&line.comments);
+    if let Kind::Onbuild(child) = &instruction.kind {
+        instruction.heredocs.clone_from(&child.heredocs);
+    }
     if !instruction.heredocs.is_empty() {
         instruction.span.end = reader.end().max(instruction.span.end);
     }
     if let Kind::Onbuild(child) = &mut instruction.kind {
         child.end_line = instruction.end_line;
         child.span.end = instruction.span.end;
-        instruction.heredocs.clone_from(&child.heredocs);
     }
     instruction
 }
