@@ -134,8 +134,7 @@ fn end_to_end(context: &Context, person: &str) -> Tally {
     if words.is_empty() {
         return Tally::default();
     }
-    let binary = cargo(context, &["build", "--workspace", "--bins"]);
-    if !binary.success {
+    if !build(context) {
         return Tally::one(false);
     }
     let before = Host::now();
@@ -152,7 +151,15 @@ fn family(context: &Context, family: &str) -> Tally {
     if words.is_empty() {
         return Tally::default();
     }
+    if !build(context) {
+        return Tally::one(false);
+    }
     cargo_test(context, &words, &[])
+}
+
+/// Builds the programs: a package's tests only bring those of their own package along.
+fn build(context: &Context) -> bool {
+    cargo(context, &["build", "--workspace", "--bins"]).success
 }
 
 fn wasm_check(context: &Context) -> Tally {
