@@ -1,5 +1,519 @@
 //! Snapshots: layers unpacked on disk, each once, and the root file systems made of them.
+//!
+//! A layer is unpacked into a directory of its own, named by its chain ID: the same layer on
+//! other layers may mean something else. A container's root is then one overlay mount of such
+//! directories, and a layer that ten images share is on disk once. Where overlayfs cannot be
+//! mounted, a snapshot is a whole file system instead, and every container gets a copy.
+//!
+//! A snapshot appears under its name all at once, by a rename, when it is complete. A process that
+//! is killed leaves a directory with a temporary name, which the next one sweeps away.
 
+mod fill;
+mod pipe;
+mod probe;
 mod rootfs;
 
-pub use rootfs::RootFs;
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::errno::Errno;
+
+use self::fill::{Job, event};
+pub use self::rootfs::RootFs;
+use super::meta;
+use super::root::RootDir;
+use super::scan::{ScanError, scan_tree, scan_upper};
+use super::sys::SysError;
+use super::unpack::{Limits, Report, UnpackError, write_tree};
+use crate::digest::{ChainId, Digest, DigestError};
+use crate::event::Event;
+use crate::image::{StoredLayer, chain_ids};
+use crate::layer::{self, Layer};
+use crate::path::RootedPath;
+use crate::store::{BlobStore, StoreError};
+use crate::tree::Meta;
+
+/// The directory of all snapshots that this process can use.
+#[derive(Debug)]
+pub struct Snapshots {
+    /// `snapshots/trusted` for root, `snapshots/user-…` in a user namespace: numbers and
+    /// attributes on disk mean something else there.
+    directory: PathBuf,
+    how: How,
+    limits: Limits,
+}
+
+/// How a container gets its root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum How {
+    /// By an overlay mount of the layers.
+    Overlay {
+        /// Whether overlayfs' attributes are `user.overlay.…`.
+        userxattr: bool,
+    },
+    /// By a copy of everything, because of this.
+    Copy {
+        /// Why overlayfs is not used, as a sentence.
+        why: String,
+    },
+}
+
+/// What can go wrong with snapshots.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// A layer cannot be unpacked.
+    #[error("layer {digest}: {source}")]
+    Unpack {
+        /// The layer's blob.
+        digest: Digest,
+        /// Why.
+        source: UnpackError,
+    },
+    /// The archive inside a blob is not the one that the image's config promises.
+    #[error("the image's config and its layers disagree: {0}")]
+    WrongArchive(DigestError),
+    /// A blob cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A directory cannot be read as a tree.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    /// The kernel refused.
+    #[error(transparent)]
+    System(#[from] SysError),
+    /// The system refused.
+    #[error("{action}: {source}")]
+    Io {
+        /// What was attempted, with the path.
+        action: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A thread of this process died.
+    #[error("unpacking was interrupted; run the command again")]
+    Interrupted,
+}
+
+/// Forces the way: `copy` or `overlay`.
+const SNAPSHOTTER: &str = "CORACLE_SNAPSHOTTER";
+/// What the names of unfinished directories begin with.
+const TEMPORARY: &str = ".tmp-";
+
+impl Snapshots {
+    /// Opens, or makes, the snapshots below the state root. `environment` looks up a variable;
+    /// `CORACLE_SNAPSHOTTER=copy` or `overlay` decides without trying, and `CORACLE_LAYER_MAX_…`
+    /// sets the limits.
+    ///
+    /// What killed processes left unfinished is swept away, unless another process is at work.
+    pub fn open(
+        state_root: &Path,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, SnapshotError> {
+        let userxattr = !is_initial_user_namespace();
+        let base = state_root.join("snapshots").join(flavour(userxattr));
+        make_private(&base)?;
+        let how = decide(&base, userxattr, environment(SNAPSHOTTER).as_deref())?;
+        let directory = match &how {
+            How::Overlay { .. } => base.join("layers"),
+            How::Copy { .. } => base.join("copies"),
+        };
+        make_private(&directory)?;
+        let snapshots = Self {
+            directory,
+            how,
+            limits: Limits::from_environment(environment),
+        };
+        snapshots.sweep()?;
+        Ok(snapshots)
+    }
+
+    /// How containers get their roots here.
+    pub fn how(&self) -> &How {
+        &self.how
+    }
+
+    /// Unpacks what is not unpacked yet of a stack of layers, lowest first. Returns the
+    /// directories to give to [`Self::prepare`], topmost first.
+    pub fn ensure(
+        &self,
+        layers: &[StoredLayer],
+        store: &dyn BlobStore,
+        on: &mut dyn FnMut(Event),
+    ) -> Result<Vec<PathBuf>, SnapshotError> {
+        let _working = self.lock(File::lock_shared)?;
+        let diff_ids: Vec<_> = layers.iter().map(|l| l.diff_id.clone()).collect();
+        let chains = chain_ids(&diff_ids);
+        let jobs: Vec<_> = layers
+            .iter()
+            .zip(&chains)
+            .map(|(layer, chain)| Job { layer, chain })
+            .collect();
+        if jobs.is_empty() {
+            return Ok(vec![self.empty()?]);
+        }
+        match &self.how {
+            How::Overlay { userxattr } => self.fill(&jobs, *userxattr, store, on),
+            How::Copy { .. } => self.copy_stack(&jobs, store, on),
+        }
+    }
+
+    /// Makes a container's root of the directories that [`Self::ensure`] returned, in the
+    /// container's own directory, which exists. `volatile` says that the changes need not
+    /// survive a crash of the machine.
+    pub fn prepare(
+        &self,
+        lower: &[PathBuf],
+        container: &Path,
+        volatile: bool,
+        on: &mut dyn FnMut(Event),
+    ) -> Result<RootFs, SnapshotError> {
+        let Some(top) = lower.first() else {
+            return self.prepare(&[self.empty()?], container, volatile, on);
+        };
+        let make = |name: &str| {
+            let path = container.join(name);
+            DirBuilder::new()
+                .mode(0o700)
+                .create(&path)
+                .map_err(SnapshotError::io(format!("mkdir {}", path.display())))?;
+            Ok::<_, SnapshotError>(path)
+        };
+        match &self.how {
+            How::Overlay { userxattr } => {
+                let (upper, work) = (make("upper")?, make("work")?);
+                // The root of an overlay shows the metadata of its upper directory.
+                let dir = RootDir::open(&upper)?.dir(&RootedPath::root())?;
+                let meta = root_meta(top)?;
+                meta::set_open(&dir, b"", &dir, &meta, &mut |_| {})?;
+                Ok(RootFs::Overlay {
+                    lower: lower.to_vec(),
+                    upper,
+                    work,
+                    userxattr: *userxattr,
+                    volatile,
+                })
+            }
+            How::Copy { why } => {
+                let message = format!("copying the whole root file system: {why}");
+                on(Event::Warning { message });
+                let rootfs = make("copy")?;
+                copy_tree(top, &rootfs)?;
+                Ok(RootFs::Directory(rootfs))
+            }
+        }
+    }
+
+    /// Takes snapshots away. That one is not there is no error; that one is in use is for the
+    /// caller to know.
+    pub fn remove(&self, chains: &[ChainId]) -> Result<(), SnapshotError> {
+        let _alone = self.lock(File::lock)?;
+        for chain in chains {
+            let place = self.place(chain);
+            let temporary = self.temporary()?;
+            // First the name, so that nobody finds half a snapshot.
+            match fs::rename(&place, temporary.path()) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                    return Err(SnapshotError::io(format!("rename {}", place.display()))(e));
+                }
+                _ => drop(temporary),
+            }
+        }
+        Ok(())
+    }
+
+    /// Every snapshot with the bytes that it takes on disk, in order.
+    pub fn usage(&self) -> Result<Vec<(ChainId, u64)>, SnapshotError> {
+        let mut usage = Vec::new();
+        for name in self.names()? {
+            let Ok(digest) = format!("sha256:{name}").parse::<Digest>() else {
+                continue;
+            };
+            usage.push((ChainId(digest), disk_usage(&self.directory.join(name))?));
+        }
+        usage.sort();
+        Ok(usage)
+    }
+
+    /// The copying way: one directory with everything, made from the nearest one that is there.
+    fn copy_stack(
+        &self,
+        jobs: &[Job<'_>],
+        store: &dyn BlobStore,
+        on: &mut dyn FnMut(Event),
+    ) -> Result<Vec<PathBuf>, SnapshotError> {
+        let places: Vec<_> = jobs.iter().map(|job| self.place(job.chain)).collect();
+        let there = places.iter().rposition(|place| place.is_dir());
+        let start = there.map_or(0, |i| i + 1);
+        for job in &jobs[..start] {
+            on(event(job.layer, "exists"));
+        }
+        let Some(top) = places.last().filter(|_| start < jobs.len()) else {
+            return Ok(places.into_iter().next_back().into_iter().collect());
+        };
+        let temporary = self.temporary()?;
+        if let Some(i) = there {
+            copy_tree(&places[i], temporary.path())?;
+        }
+        let mut report = Report::default();
+        for job in &jobs[start..] {
+            report.merge(self.lay_on(*job, temporary.path(), store)?);
+            on(event(job.layer, "unpacked"));
+        }
+        for message in report.warnings() {
+            on(Event::Warning { message });
+        }
+        temporary.publish(top)?;
+        Ok(vec![top.clone()])
+    }
+
+    /// Where the snapshot of a chain is, once it is there.
+    fn place(&self, chain: &ChainId) -> PathBuf {
+        self.directory.join(chain.0.hex())
+    }
+
+    /// The snapshot of no layers: an empty directory.
+    fn empty(&self) -> Result<PathBuf, SnapshotError> {
+        let path = self.directory.join("empty");
+        if !path.is_dir() {
+            let temporary = self.temporary()?;
+            let dir = RootDir::open(temporary.path())?.dir(&RootedPath::root())?;
+            meta::set_open(&dir, b"", &dir, &Meta::new(0o755), &mut |_| {})?;
+            temporary.publish(&path)?;
+        }
+        Ok(path)
+    }
+
+    /// A new directory that nobody else has.
+    fn temporary(&self) -> Result<Temporary, SnapshotError> {
+        let mut number = u64::from(std::process::id()) << 20;
+        loop {
+            let path = self.directory.join(format!("{TEMPORARY}{number:x}"));
+            match DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => return Ok(Temporary { path }),
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(e) => return Err(SnapshotError::io(format!("mkdir {}", path.display()))(e)),
+            }
+        }
+    }
+
+    /// Removes what killed processes left, unless somebody is at work.
+    fn sweep(&self) -> Result<(), SnapshotError> {
+        let alone = self.lock_file()?;
+        if alone.try_lock().is_err() {
+            return Ok(());
+        }
+        for name in self.names()? {
+            if name.starts_with(TEMPORARY) {
+                drop(Temporary {
+                    path: self.directory.join(name),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn names(&self) -> Result<Vec<String>, SnapshotError> {
+        let refused = || SnapshotError::io(format!("list {}", self.directory.display()));
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.directory).map_err(refused())? {
+            let name = entry.map_err(refused())?.file_name();
+            names.extend(name.into_string());
+        }
+        Ok(names)
+    }
+
+    /// Holds the lock for as long as the file lives: shared by those who unpack, alone for those
+    /// who remove.
+    fn lock(&self, how: fn(&File) -> io::Result<()>) -> Result<File, SnapshotError> {
+        let file = self.lock_file()?;
+        how(&file).map_err(SnapshotError::io(format!(
+            "lock {}",
+            self.directory.display()
+        )))?;
+        Ok(file)
+    }
+
+    fn lock_file(&self) -> Result<File, SnapshotError> {
+        let path = self.directory.join(".lock");
+        let mut options = File::options();
+        options.create(true).truncate(false).write(true);
+        options
+            .open(&path)
+            .map_err(SnapshotError::io(format!("open {}", path.display())))
+    }
+}
+
+/// What a container changed, as a layer. `lower` is what its root was prepared from.
+///
+/// File content stays in the container's directory until somebody reads it.
+pub fn changes(rootfs: &RootFs, lower: &[PathBuf]) -> Result<Layer, SnapshotError> {
+    match rootfs {
+        RootFs::Overlay { lower, upper, .. } => {
+            let before = match lower.first() {
+                Some(top) => root_meta(top)?,
+                None => Meta::new(0o755),
+            };
+            Ok(scan_upper(&Arc::new(RootDir::open(upper)?), &before)?)
+        }
+        RootFs::Directory(path) => {
+            let after = scan_tree(&Arc::new(RootDir::open(path)?))?;
+            let before = match lower.first() {
+                Some(top) => scan_tree(&Arc::new(RootDir::open(top)?))?,
+                None => crate::tree::Tree::new(),
+            };
+            Ok(layer::diff(&before, &after))
+        }
+    }
+}
+
+impl SnapshotError {
+    fn io(action: String) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { action, source }
+    }
+
+    fn unpack(layer: &StoredLayer, source: UnpackError) -> Self {
+        Self::Unpack {
+            digest: layer.blob.digest.clone(),
+            source,
+        }
+    }
+}
+
+/// A directory that is not finished. It goes away unless it is published.
+#[derive(Debug)]
+struct Temporary {
+    path: PathBuf,
+}
+
+impl Temporary {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives the directory its name, all at once. When another process was faster, its
+    /// directory, which holds the same, stays.
+    fn publish(self, place: &Path) -> Result<(), SnapshotError> {
+        match fs::rename(&self.path, place) {
+            Ok(()) => {
+                std::mem::forget(self);
+                Ok(())
+            }
+            Err(e) if is_there(&e) => Ok(()),
+            Err(e) => Err(SnapshotError::io(format!("rename to {}", place.display()))(
+                e,
+            )),
+        }
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // What cannot be removed now is swept by the next process.
+        let _ = RootDir::open(&self.path).and_then(|root| root.remove(&RootedPath::root()));
+        let _ = fs::remove_dir(&self.path);
+    }
+}
+
+fn is_there(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(errno, Some(Errno::ENOTEMPTY | Errno::EEXIST))
+}
+
+/// Overlayfs where it works. What was found out holds for one kernel, and is kept in a file.
+fn decide(base: &Path, userxattr: bool, forced: Option<&str>) -> Result<How, SnapshotError> {
+    let overlay = How::Overlay { userxattr };
+    match forced {
+        Some("overlay") => return Ok(overlay),
+        Some("copy") => {
+            let why = format!("{SNAPSHOTTER}=copy says so");
+            return Ok(How::Copy { why });
+        }
+        _ => {}
+    }
+    let kernel = nix::sys::utsname::uname()
+        .map(|name| name.release().to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let note = base.join("overlay-works");
+    if fs::read_to_string(&note).is_ok_and(|known| known == kernel) {
+        return Ok(overlay);
+    }
+    let scratch = Temporary {
+        path: base.join(format!("{TEMPORARY}probe-{}", std::process::id())),
+    };
+    make_private(scratch.path())?;
+    match probe::probe(scratch.path(), userxattr) {
+        Ok(()) => {
+            fs::write(&note, kernel)
+                .map_err(SnapshotError::io(format!("write {}", note.display())))?;
+            Ok(overlay)
+        }
+        Err(error) => Ok(How::Copy {
+            why: format!("overlayfs does not work in {}: {error}", base.display()),
+        }),
+    }
+}
+
+fn copy_tree(from: &Path, to: &Path) -> Result<(), SnapshotError> {
+    let tree = scan_tree(&Arc::new(RootDir::open(from)?))?;
+    write_tree(&tree, &RootDir::open(to)?).map_err(|e| SnapshotError::Io {
+        action: format!("copy {} to {}", from.display(), to.display()),
+        source: io::Error::other(e),
+    })?;
+    Ok(())
+}
+
+fn root_meta(directory: &Path) -> Result<Meta, SysError> {
+    let dir = RootDir::open(directory)?.dir(&RootedPath::root())?;
+    Ok(meta::read(&dir, b"", &dir.stat_self()?)?.0)
+}
+
+fn make_private(path: &Path) -> Result<(), SnapshotError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(SnapshotError::io(format!("mkdir {}", path.display())))
+}
+
+/// The bytes that a directory takes on disk; a file with several names counts once.
+fn disk_usage(path: &Path) -> Result<u64, SnapshotError> {
+    let refused = |path: &Path| SnapshotError::io(format!("measure {}", path.display()));
+    let mut seen = std::collections::BTreeSet::new();
+    let mut todo = vec![path.to_owned()];
+    let mut bytes = 0;
+    while let Some(path) = todo.pop() {
+        let stat = fs::symlink_metadata(&path).map_err(refused(&path))?;
+        if stat.nlink() < 2 || stat.is_dir() || seen.insert(stat.ino()) {
+            bytes += stat.blocks() * 512;
+        }
+        if stat.is_dir() {
+            for entry in fs::read_dir(&path).map_err(refused(&path))? {
+                todo.push(entry.map_err(refused(&path))?.path());
+            }
+        }
+    }
+    Ok(bytes)
+}
+
+/// Snapshots of different user namespaces are not the same on disk.
+fn flavour(userxattr: bool) -> String {
+    if !userxattr {
+        return "trusted".to_owned();
+    }
+    let map = |name| fs::read(format!("/proc/self/{name}")).unwrap_or_default();
+    let maps = [map("uid_map"), map("gid_map")].concat();
+    format!("user-{}", Digest::of(&maps).short())
+}
+
+/// Whether numbers mean here what they mean on the host: then `trusted.…` attributes may be
+/// written.
+fn is_initial_user_namespace() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let numbers: Vec<_> = map.split_whitespace().collect();
+    // A kernel without user namespaces has no such file.
+    numbers.is_empty() || numbers == ["0", "0", "4294967295"]
+}

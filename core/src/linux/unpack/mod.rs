@@ -19,6 +19,7 @@ use super::root::RootDir;
 use super::sys::SysError;
 use crate::layer::tar::TarError;
 use crate::path::RootedPath;
+use crate::tree::Tree;
 
 /// What becomes of whiteouts, and with them of the layers below.
 #[derive(Debug, Clone, Copy)]
@@ -141,7 +142,12 @@ pub fn unpack(
     }
 }
 
-use stream::stream;
+/// Writes a whole tree into the empty directory `into`.
+pub fn write_tree(tree: &Tree, into: &RootDir) -> Result<Report, UnpackError> {
+    stream::write(tree, into)?.settle_overlay(into, false, &[])
+}
+
+pub(super) use stream::{Streamed, stream};
 
 impl UnpackError {
     /// The system refused something about `path`.
@@ -210,6 +216,15 @@ impl Report {
             format!("{count} {entries} {what} (first {first}): {why}")
         };
         self.refused.iter().map(sentence).collect()
+    }
+
+    /// Adds what another layer's report says.
+    pub fn merge(&mut self, other: Self) {
+        self.entries += other.entries;
+        self.bytes += other.bytes;
+        for (kind, (count, first)) in other.refused {
+            self.refused.entry(kind).or_insert((0, first)).0 += count;
+        }
     }
 
     /// Counts something that was refused at `path`.

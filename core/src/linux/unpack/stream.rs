@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use rustix::fs::FileType;
@@ -14,7 +15,7 @@ use crate::linux::meta::{self, Refused};
 use crate::linux::root::{Dir, RootDir};
 use crate::linux::sys::SysError;
 use crate::path::RootedPath;
-use crate::tree::{Kind, Meta};
+use crate::tree::{Kind, Meta, Node, Tree};
 
 /// What the first pass leaves for the second.
 #[derive(Debug, Default)]
@@ -43,14 +44,7 @@ pub(in crate::linux) fn stream(
     into: &RootDir,
     limits: &Limits,
 ) -> Result<Streamed, UnpackError> {
-    let mut writer = Writer {
-        root: into,
-        parent: None,
-        streamed: Streamed::default(),
-        limits: *limits,
-        buffer: vec![0; CHUNK],
-    };
-    writer.streamed.directories.insert(RootedPath::root(), None);
+    let mut writer = Writer::new(into, limits);
     let archive = BufReader::with_capacity(HEADERS, archive);
     let mut failed = None;
     let read = tar::read(archive, &mut |entry, content| {
@@ -66,6 +60,27 @@ pub(in crate::linux) fn stream(
     }
 }
 
+/// Writes everything that `tree` holds into the empty directory `into`.
+pub(super) fn write(tree: &Tree, into: &RootDir) -> Result<Streamed, UnpackError> {
+    let mut writer = Writer::new(into, &Limits::default());
+    let mut first_paths: BTreeMap<*const Node, &RootedPath> = BTreeMap::new();
+    for (path, node) in tree.iter() {
+        let first = *first_paths.entry(Arc::as_ptr(node)).or_insert(path);
+        let meta = node.meta.clone();
+        match &node.kind {
+            kind if first != path && *kind != Kind::Directory => {
+                writer.add(path, meta, &Kind::HardLink(first.clone()), &mut io::empty())?;
+            }
+            Kind::File(content) => {
+                let mut content = content.open().map_err(TarError::Io)?;
+                writer.add(path, meta, &node.kind, &mut content)?;
+            }
+            kind => writer.add(path, meta, kind, &mut io::empty())?,
+        }
+    }
+    Ok(writer.streamed)
+}
+
 struct Writer<'a> {
     root: &'a RootDir,
     /// The parent of the last entry, as the archive named it, and opened. Most entries share
@@ -76,7 +91,19 @@ struct Writer<'a> {
     buffer: Vec<u8>,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    fn new(root: &'a RootDir, limits: &Limits) -> Self {
+        let mut streamed = Streamed::default();
+        streamed.directories.insert(RootedPath::root(), None);
+        Self {
+            root,
+            parent: None,
+            streamed,
+            limits: *limits,
+            buffer: vec![0; CHUNK],
+        }
+    }
+
     fn entry(&mut self, entry: Entry, content: &mut dyn Read) -> Result<(), UnpackError> {
         self.streamed.report.entries += 1;
         within(
