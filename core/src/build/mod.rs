@@ -1,1 +1,126 @@
 //! Builds: a plan, a key for every step, a cache that says why, and an executor for RUN.
+//!
+//! ```text
+//! Dockerfile ─ parse ─▶ plan ─▶ for each step: key ─▶ in the cache? ─ yes ─▶ the layer is there
+//!                                                          └── no, because … ─▶ copy or run
+//! ```
+
+pub mod cache;
+#[cfg(feature = "fs")]
+pub mod cache_directory;
+pub mod context;
+pub mod copy;
+pub mod executor;
+pub mod key;
+#[cfg(all(unix, feature = "fs"))]
+pub mod load;
+mod perform;
+pub mod plan;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::diagnostic::Diagnostic;
+use crate::digest::Digest;
+use crate::event::Event;
+use crate::image::{Image, ImageError};
+use crate::store::{Store, StoreError};
+use cache::Cache;
+use context::Context;
+use executor::{Executor, ExecutorError};
+use key::CacheKey;
+use plan::Plan;
+
+/// What a build needs of its surroundings.
+pub struct Host<'a> {
+    /// Where images are.
+    pub store: Arc<dyn Store>,
+    /// What earlier builds made.
+    pub cache: &'a dyn Cache,
+    /// Who runs processes.
+    pub executor: &'a dyn Executor,
+    /// The files that COPY and ADD may take.
+    pub context: &'a Context,
+}
+
+impl std::fmt::Debug for Host<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host")
+            .field("context", &self.context.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a plan is carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BuildOptions {
+    /// Run every step, whatever the cache has.
+    pub no_cache: bool,
+    /// The time of everything that is made, in seconds since 1970. Without it, what a RUN makes
+    /// bears the time at which it ran, and a build without RUN bears its base image's time.
+    pub source_date_epoch: Option<i64>,
+    /// Which Dockerfile this is, so that the last build of the same one can be compared with.
+    pub place: String,
+}
+
+/// What a build made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Built {
+    /// The image. Nothing names it yet.
+    pub image: Image,
+    /// What happened to each step that makes a layer, in order.
+    pub steps: Vec<StepReport>,
+}
+
+/// What happened to one step that makes a layer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StepReport {
+    /// The stage's name.
+    pub stage: String,
+    /// The instruction as written.
+    pub instruction: String,
+    /// Its key.
+    pub key: CacheKey,
+    /// Whether it was in the cache.
+    pub cached: bool,
+    /// Why it was not.
+    pub why: Vec<key::Miss>,
+    /// The layer's blob.
+    pub layer: Digest,
+}
+
+/// Why there is no image.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Something that the Dockerfile says cannot be done here.
+    #[error("{}", .0.message)]
+    Source(Box<Diagnostic>),
+    /// A RUN failed.
+    #[error("{source}")]
+    Run {
+        /// The instruction, in the Dockerfile.
+        span: crate::diagnostic::Span,
+        /// What happened.
+        source: ExecutorError,
+    },
+    /// An image cannot be read.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// A blob cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Carries out `plan`, step by step, and commits the image of its last stage.
+pub fn build(
+    plan: &Plan,
+    host: &Host<'_>,
+    options: &BuildOptions,
+    on: &mut dyn FnMut(Event),
+) -> Result<Built, BuildError> {
+    perform::perform(plan, host, options, on)
+}

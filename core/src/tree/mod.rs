@@ -232,6 +232,43 @@ impl Meta {
     }
 }
 
+impl Timestamp {
+    /// The time as image configs write it, RFC 3339 in UTC: `2024-02-29T12:00:00Z`.
+    pub fn rfc3339(self) -> String {
+        let (days, second) = (
+            self.seconds.div_euclid(86_400),
+            self.seconds.rem_euclid(86_400),
+        );
+        let (year, month, day) = civil(days);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        let mut text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
+        if self.nanos > 0 {
+            let digits = format!("{:09}", self.nanos);
+            text.push('.');
+            text.push_str(digits.trim_end_matches('0'));
+        }
+        text.push('Z');
+        text
+    }
+}
+
+/// Year, month and day of a number of days since 1970, in the Gregorian calendar.
+///
+/// Years are taken to begin in March, so that the leap day is the last of its year, and are
+/// counted in eras of 400, after which the calendar repeats.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468; // from the first of March of the year 0
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12 + 1;
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    (year, month, day)
+}
+
 /// Seconds, with nanoseconds as decimals where there are any: `-1.5`, `1350244992.02396`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -329,5 +366,22 @@ impl PartialEq for Content {
                     && matches!((self.digest(), other.digest()), (Ok(a), Ok(b)) if a == b)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_as_configs_write_them() {
+        let check = |seconds, nanos, text: &str| {
+            assert_eq!(Timestamp { seconds, nanos }.rfc3339(), text);
+        };
+        check(0, 0, "1970-01-01T00:00:00Z");
+        check(-1, 500_000_000, "1969-12-31T23:59:59.5Z");
+        check(951_782_400, 0, "2000-02-29T00:00:00Z");
+        check(1_709_208_000, 0, "2024-02-29T12:00:00Z");
+        check(4_107_542_400, 0, "2100-03-01T00:00:00Z");
     }
 }

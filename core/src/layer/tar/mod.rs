@@ -10,7 +10,7 @@ mod pax;
 mod read;
 mod write;
 
-pub use read::{Entry, TarError, read};
+pub use read::{Entry, TarError, read, starts_like_an_archive};
 pub use write::write;
 
 use crate::tree::Content;

@@ -277,6 +277,15 @@ fn meta(header: &Header, pax: &Pax) -> Result<Meta, String> {
     })
 }
 
+/// Whether a stream begins with the header of an archive. Some bytes of it are consumed.
+pub fn starts_like_an_archive(stream: impl Read) -> bool {
+    let mut stream = Counted {
+        inner: stream,
+        count: 0,
+    };
+    matches!(next_header(&mut stream), Ok(Some(_)))
+}
+
 fn next_header<R: Read>(archive: &mut Counted<R>) -> Result<Option<Header>, TarError> {
     let mut header = Header::new_old();
     let block = header.as_mut_bytes();

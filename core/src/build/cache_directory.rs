@@ -1,0 +1,96 @@
+//! The build cache on disk: one small file an entry, shared by processes.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::cache::{Cache, Entry};
+use super::key::{CacheKey, KeyParts};
+use crate::digest::Digest;
+use crate::store::StoreError;
+
+/// A directory with `steps/` (key → entry) and `places/` (place → parts of the last build).
+///
+/// Files are written beside their place and renamed, so a reader sees whole files only. Nothing
+/// is forced to the disk: a cache that a crash damaged forgets, and the step runs again.
+#[derive(Debug, Clone)]
+pub struct CacheDirectory {
+    root: PathBuf,
+}
+
+impl CacheDirectory {
+    /// Opens the cache at `root` and makes what is missing of it.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let root = root.into();
+        for name in ["steps", "places"] {
+            let path = root.join(name);
+            fs::create_dir_all(&path).map_err(at("create directory", &path))?;
+        }
+        Ok(Self { root })
+    }
+
+    /// Every entry. A collection must keep the blobs that they name.
+    pub fn entries(&self) -> Result<Vec<Entry>, StoreError> {
+        let steps = self.root.join("steps");
+        let mut entries = Vec::new();
+        for file in fs::read_dir(&steps).map_err(at("read directory", &steps))? {
+            let path = file.map_err(at("read directory", &steps))?.path();
+            entries.extend(read(&path)?);
+        }
+        Ok(entries)
+    }
+
+    fn step(&self, key: &CacheKey) -> PathBuf {
+        self.root.join("steps").join(key.0.hex())
+    }
+
+    fn place(&self, place: &str) -> PathBuf {
+        let name = Digest::of(place.as_bytes());
+        self.root.join("places").join(name.hex())
+    }
+}
+
+impl Cache for CacheDirectory {
+    fn get(&self, key: &CacheKey) -> Result<Option<Entry>, StoreError> {
+        read(&self.step(key))
+    }
+
+    fn put(&self, key: &CacheKey, entry: &Entry) -> Result<(), StoreError> {
+        write(&self.step(key), entry)
+    }
+
+    fn last(&self, place: &str) -> Result<Option<KeyParts>, StoreError> {
+        read(&self.place(place))
+    }
+
+    fn remember(&self, place: &str, parts: &KeyParts) -> Result<(), StoreError> {
+        write(&self.place(place), parts)
+    }
+}
+
+/// What a file holds; nothing when it is not there or damaged.
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(at("read", path)(e)),
+    }
+}
+
+fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), StoreError> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let temporary = path.with_extension(format!("{}-{number}.tmp", std::process::id()));
+    let bytes = serde_json::to_vec(value).map_err(|e| at("write", path)(e.into()))?;
+    fs::write(&temporary, bytes).map_err(at("write", &temporary))?;
+    fs::rename(&temporary, path).map_err(at("rename to", path))
+}
+
+fn at(action: &str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    let action = format!("{action} {}", path.display());
+    move |error| StoreError::io(action, error)
+}

@@ -1,0 +1,419 @@
+//! COPY and ADD: from a tree of sources and a file system to the layer that is laid on it.
+//!
+//! The rules are BuildKit's: a directory gives its content, a file its name; missing parents are
+//! made; a directory that exists keeps its owner and mode; a link named as a source is followed,
+//! a link inside a copied directory stays a link.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io;
+use std::sync::Arc;
+
+use crate::accounts::{Accounts, UnknownAccount};
+use crate::dockerfile::glob::{BadPattern, Glob, has_wildcard};
+use crate::dockerfile::ignore::Ignore;
+use crate::layer::Layer;
+use crate::path::RootedPath;
+use crate::tree::{Kind, Meta, Node, ResolveError, Timestamp, Tree, resolve};
+
+/// What to copy where, with everything expanded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopySpec {
+    /// Paths or patterns in the source tree.
+    pub sources: Vec<String>,
+    /// Small files that stand in the Dockerfile itself: name and content.
+    pub heredocs: Vec<(String, String)>,
+    /// An absolute path. A slash at its end says that it is a directory.
+    pub destination: String,
+    /// `user[:group]` as the image being built knows them; `None` keeps the sources' owners.
+    pub chown: Option<String>,
+    /// The permission bits of everything that is copied; `None` keeps the sources' bits.
+    pub chmod: Option<u32>,
+    /// Whether the directories of a source's path are kept below the destination.
+    pub parents: bool,
+    /// Patterns of what is left out.
+    pub exclude: Vec<String>,
+    /// The time of directories that are made on the way and of heredocs.
+    pub time: Timestamp,
+}
+
+/// One thing that a source names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picked {
+    /// Where it is in the source tree, links followed.
+    pub path: RootedPath,
+    /// The path as the source named it.
+    pub named: RootedPath,
+}
+
+/// Why something cannot be copied.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CopyError {
+    /// A source names nothing.
+    #[error("{path} does not exist")]
+    NotFound {
+        /// Which of the sources, counted from 0.
+        source_number: usize,
+        /// Where it should be.
+        path: RootedPath,
+    },
+    /// A pattern is malformed.
+    #[error(transparent)]
+    Pattern(#[from] BadPattern),
+    /// A directory would have to take the place of something else, or the other way round.
+    #[error("{path} is {there} in the image and {new} in the source; remove it first")]
+    Conflict {
+        /// Where in the image.
+        path: RootedPath,
+        /// What is there.
+        there: &'static str,
+        /// What should come.
+        new: &'static str,
+    },
+    /// `--chown` names an account that the image does not have.
+    #[error("--chown: {0}")]
+    Account(#[from] UnknownAccount),
+    /// Links go round in a ring.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// A file could not be read.
+    #[error("read {path}: {source}")]
+    Read {
+        /// The file in the source tree.
+        path: RootedPath,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// What the sources of `spec` name in `from`, in order. A pattern may name nothing.
+pub fn select(spec: &CopySpec, from: &Tree) -> Result<Vec<Picked>, CopyError> {
+    let mut picked = Vec::new();
+    for (source_number, source) in spec.sources.iter().enumerate() {
+        let named = RootedPath::root().resolve(source);
+        if has_wildcard(source) {
+            picked.extend(matching(from, &named)?);
+            continue;
+        }
+        let path = resolve(from, &named)?;
+        if from.get(&path).is_none() {
+            return Err(CopyError::NotFound {
+                source_number,
+                path: named,
+            });
+        }
+        picked.push(Picked { path, named });
+    }
+    Ok(picked)
+}
+
+/// What a step that copies `picked` depends on: each path with mode, owner and digest.
+pub fn key_files(
+    spec: &CopySpec,
+    from: &Tree,
+    picked: &[Picked],
+) -> Result<BTreeMap<String, String>, CopyError> {
+    let exclude = excluded(spec)?;
+    let mut files = BTreeMap::new();
+    for pick in picked {
+        for (path, _, node) in taken(from, &pick.path, &exclude) {
+            let said = describe(node).map_err(|source| CopyError::Read {
+                path: path.clone(),
+                source,
+            })?;
+            // A link that was followed is known by the name that leads to it, too.
+            let mut name = path.to_text().into_owned();
+            if pick.path != pick.named && *path == pick.path {
+                name = format!("{} -> {name}", pick.named.to_text());
+            }
+            files.insert(name, said);
+        }
+    }
+    Ok(files)
+}
+
+/// The layer that copying makes on the file system `onto`.
+pub fn copy(
+    spec: &CopySpec,
+    picked: &[Picked],
+    from: &Tree,
+    onto: &Tree,
+) -> Result<Layer, CopyError> {
+    let mut copier = Copier::new(spec, onto)?;
+    let wanted = RootedPath::root().resolve(&spec.destination);
+    let destination = resolve(onto, &wanted)?;
+    let into_directory = spec.destination.ends_with('/')
+        || spec.destination.ends_with("/.")
+        || spec.parents
+        || picked.len() + spec.heredocs.len() > 1
+        || onto.is_directory(&destination);
+    for pick in picked {
+        let node = from.get(&pick.path).ok_or_else(|| CopyError::NotFound {
+            source_number: 0,
+            path: pick.path.clone(),
+        })?;
+        let target = if spec.parents {
+            destination.join(&pick.named)
+        } else if node.kind == Kind::Directory || !into_directory {
+            destination.clone()
+        } else {
+            destination.child(pick.named.name())
+        };
+        copier.copy_below(from, &pick.path, &target)?;
+    }
+    for (name, content) in &spec.heredocs {
+        let target = if into_directory {
+            destination.child(name.as_bytes())
+        } else {
+            destination.clone()
+        };
+        let mut node = Node::file(0o644, content.clone().into_bytes());
+        node.meta.mtime = spec.time;
+        copier.put(target, &Arc::new(node), false)?;
+    }
+    Ok(copier.finish())
+}
+
+/// The layer that the content of an unpacked archive makes on the file system `onto`: like a
+/// copied directory, but owners, modes and times are the archive's, also of what exists.
+pub fn unpack(spec: &CopySpec, archive: &Tree, onto: &Tree) -> Result<Layer, CopyError> {
+    let mut copier = Copier::new(spec, onto)?;
+    let wanted = RootedPath::root().resolve(&spec.destination);
+    let destination = resolve(onto, &wanted)?;
+    copier.make_directory(&destination)?;
+    for (path, node) in archive.below(&RootedPath::root()) {
+        copier.put(destination.join(path), node, true)?;
+    }
+    Ok(copier.finish())
+}
+
+/// The layers' common work: keeps what is added, and what the file system looks like with it.
+struct Copier<'a> {
+    spec: &'a CopySpec,
+    owner: Option<(u32, u32)>,
+    onto: Tree,
+    adds: BTreeMap<RootedPath, Arc<Node>>,
+    /// Hard links among the sources stay hard links.
+    copies: BTreeMap<*const Node, Arc<Node>>,
+}
+
+impl<'a> Copier<'a> {
+    fn new(spec: &'a CopySpec, onto: &Tree) -> Result<Self, CopyError> {
+        let owner = match &spec.chown {
+            Some(text) => Some(accounts(onto)?.owner(text)?),
+            None => None,
+        };
+        Ok(Self {
+            spec,
+            owner,
+            onto: onto.clone(),
+            adds: BTreeMap::new(),
+            copies: BTreeMap::new(),
+        })
+    }
+
+    fn copy_below(
+        &mut self,
+        from: &Tree,
+        source: &RootedPath,
+        target: &RootedPath,
+    ) -> Result<(), CopyError> {
+        let exclude = excluded(self.spec)?;
+        for (_, below, node) in taken(from, source, &exclude) {
+            self.put(target.join(&below), node, false)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a copy of `node` at `path`. A directory that exists keeps its metadata, unless
+    /// `replace` says otherwise.
+    fn put(&mut self, path: RootedPath, node: &Arc<Node>, replace: bool) -> Result<(), CopyError> {
+        if let Some(parent) = path.parent() {
+            self.make_directory(&parent)?;
+        }
+        let is_directory = |kind: &Kind| *kind == Kind::Directory;
+        if let Some(there) = self.onto.get(&path) {
+            if is_directory(&there.kind) != is_directory(&node.kind)
+                && (is_directory(&there.kind) || !replace)
+            {
+                return Err(CopyError::Conflict {
+                    path,
+                    there: a_kind(&there.kind),
+                    new: a_kind(&node.kind),
+                });
+            }
+            if is_directory(&there.kind) && is_directory(&node.kind) && !replace {
+                return Ok(());
+            }
+        }
+        let copy = if let Some(copy) = self.copies.get(&Arc::as_ptr(node)) {
+            Arc::clone(copy)
+        } else {
+            let copy = Arc::new(self.with_owner_and_mode(node));
+            if !is_directory(&node.kind) {
+                self.copies.insert(Arc::as_ptr(node), Arc::clone(&copy));
+            }
+            copy
+        };
+        self.add(path, copy);
+        Ok(())
+    }
+
+    fn with_owner_and_mode(&self, node: &Node) -> Node {
+        let mut node = node.clone();
+        if let Some((uid, gid)) = self.owner {
+            node.meta.uid = uid;
+            node.meta.gid = gid;
+        }
+        if let (Some(mode), false) = (self.spec.chmod, matches!(node.kind, Kind::Symlink(_))) {
+            node.meta.mode = mode;
+        }
+        node
+    }
+
+    /// Makes a directory and what is missing above it.
+    fn make_directory(&mut self, path: &RootedPath) -> Result<(), CopyError> {
+        let chain: Vec<_> = path.ancestors().chain([path.clone()]).collect();
+        for directory in chain {
+            match self.onto.get(&directory).map(|node| &node.kind) {
+                Some(Kind::Directory) => {}
+                Some(other) => {
+                    return Err(CopyError::Conflict {
+                        path: directory,
+                        there: a_kind(other),
+                        new: "a directory",
+                    });
+                }
+                None => {
+                    let (uid, gid) = self.owner.unwrap_or((0, 0));
+                    let meta = Meta {
+                        uid,
+                        gid,
+                        mtime: self.spec.time,
+                        ..Meta::new(0o755)
+                    };
+                    let kind = Kind::Directory;
+                    self.add(directory, Arc::new(Node { meta, kind }));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, path: RootedPath, node: Arc<Node>) {
+        self.onto.insert(path.clone(), Arc::clone(&node));
+        self.adds.insert(path, node);
+    }
+
+    fn finish(self) -> Layer {
+        Layer {
+            hides: Vec::new(),
+            adds: self.adds.into_iter().collect(),
+        }
+    }
+}
+
+/// The layer that WORKDIR makes: the directory and what is missing above it, nothing otherwise.
+pub fn make_directory(path: &str, time: Timestamp, onto: &Tree) -> Result<Layer, CopyError> {
+    let spec = CopySpec {
+        sources: Vec::new(),
+        heredocs: Vec::new(),
+        destination: path.to_owned(),
+        chown: None,
+        chmod: None,
+        parents: false,
+        exclude: Vec::new(),
+        time,
+    };
+    let mut copier = Copier::new(&spec, onto)?;
+    let place = resolve(onto, &RootedPath::root().resolve(path))?;
+    copier.make_directory(&place)?;
+    Ok(copier.finish())
+}
+
+/// The accounts of the image that is being built.
+fn accounts(tree: &Tree) -> Result<Accounts, CopyError> {
+    let read = |path: &str| -> Result<Vec<u8>, CopyError> {
+        let path = resolve(tree, &RootedPath::root().resolve(path))?;
+        match tree.get(&path).map(|node| &node.kind) {
+            Some(Kind::File(content)) => content
+                .read()
+                .map_err(|source| CopyError::Read { path, source }),
+            _ => Ok(Vec::new()),
+        }
+    };
+    Ok(Accounts::parse(&read("etc/passwd")?, &read("etc/group")?))
+}
+
+/// What a pattern names. What is below a directory that matches is not matched once more.
+fn matching(from: &Tree, clean: &RootedPath) -> Result<Vec<Picked>, CopyError> {
+    let pattern = Glob::name(&clean.to_text())?;
+    let mut picked: Vec<Picked> = Vec::new();
+    for (path, _) in from.below(&RootedPath::root()) {
+        let within = |last: &Picked| path.is_within(&last.named);
+        if !picked.last().is_some_and(within) && pattern.matches(&path.to_text()) {
+            picked.push(Picked {
+                path: resolve(from, path)?,
+                named: path.clone(),
+            });
+        }
+    }
+    Ok(picked)
+}
+
+/// What a source gives: itself and what is below it, without what is excluded. Each with its
+/// path seen from the source.
+fn taken<'a>(
+    from: &'a Tree,
+    source: &'a RootedPath,
+    exclude: &'a Ignore,
+) -> impl Iterator<Item = (&'a RootedPath, RootedPath, &'a Arc<Node>)> {
+    let own = from.get(source).map(|node| (source, node));
+    own.into_iter()
+        .chain(from.below(source))
+        .filter_map(move |(path, node)| {
+            let below = path.strip(source).unwrap_or_default();
+            // A file that is itself the source is known to the patterns by its name.
+            let is_file = below.is_root() && node.kind != Kind::Directory;
+            let seen = if is_file {
+                RootedPath::root().child(path.name())
+            } else {
+                below.clone()
+            };
+            (!exclude.check(&seen).ignored).then_some((path, below, node))
+        })
+}
+
+fn excluded(spec: &CopySpec) -> Result<Ignore, CopyError> {
+    Ok(Ignore::of(spec.exclude.iter().map(String::as_str))?)
+}
+
+/// Mode, owner and content of a node as one text. The time is left out: it says nothing about
+/// the content, and every checkout of the same sources has another.
+fn describe(node: &Node) -> io::Result<String> {
+    let Meta { mode, uid, gid, .. } = &node.meta;
+    let what = match &node.kind {
+        Kind::File(content) => content.digest()?.to_string(),
+        Kind::Symlink(target) => format!("-> {}", target.escape_ascii()),
+        Kind::CharDevice(major, minor) => format!("char {major}:{minor}"),
+        Kind::BlockDevice(major, minor) => format!("block {major}:{minor}"),
+        other => other.word().to_owned(),
+    };
+    let mut text = format!("{mode:04o} {uid}:{gid} {what}");
+    for (name, value) in &node.meta.xattrs {
+        let (name, value) = (name.escape_ascii(), value.escape_ascii());
+        let _ = write!(text, " {name}={value}");
+    }
+    Ok(text)
+}
+
+fn a_kind(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Directory => "a directory",
+        Kind::File(_) | Kind::HardLink(_) => "a file",
+        Kind::Symlink(_) => "a symbolic link",
+        Kind::CharDevice(..) | Kind::BlockDevice(..) => "a device",
+        Kind::Fifo => "a named pipe",
+    }
+}

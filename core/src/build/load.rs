@@ -1,0 +1,186 @@
+//! Reading a build context from a directory of the host.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use super::context::Context;
+use crate::digest::{Digest, Hashing, Verify};
+use crate::dockerfile::ignore::{Above, Ignore};
+use crate::path::RootedPath;
+use crate::tree::{Content, Kind, Meta, Node, Source, Timestamp};
+
+/// A directory that cannot be a build context.
+#[derive(Debug, thiserror::Error)]
+#[error("{action} {path}: {source}")]
+pub struct LoadError {
+    /// What was attempted.
+    pub action: &'static str,
+    /// On what.
+    pub path: String,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+/// Reads the directory `root`, leaving out what `patterns`, of the file `ignore_file`, hide.
+///
+/// Only names and metadata are read now; a file's bytes are read when a step needs them. Owners
+/// become root and times become `time`, so that the same sources make the same layer everywhere.
+pub fn load(
+    root: &Path,
+    patterns: &Ignore,
+    ignore_file: &str,
+    time: Timestamp,
+) -> Result<Context, LoadError> {
+    let mut loader = Loader {
+        root,
+        patterns,
+        time,
+        context: Context {
+            name: root.display().to_string(),
+            tree: crate::tree::Tree::new(),
+            ignore_file: ignore_file.to_owned(),
+            ..Context::default()
+        },
+    };
+    loader.directory(&RootedPath::root(), &Above::default())?;
+    Ok(loader.context)
+}
+
+struct Loader<'a> {
+    root: &'a Path,
+    patterns: &'a Ignore,
+    time: Timestamp,
+    context: Context,
+}
+
+impl Loader<'_> {
+    fn directory(&mut self, directory: &RootedPath, above: &Above) -> Result<(), LoadError> {
+        let on_host = self.on_host(directory);
+        let entries = fs::read_dir(&on_host).map_err(at("read directory", &on_host))?;
+        for entry in entries {
+            let entry = entry.map_err(at("read directory", &on_host))?;
+            let path = directory.child(entry.file_name().as_bytes());
+            let meta = fs::symlink_metadata(entry.path()).map_err(at("look up", &entry.path()))?;
+            self.entry(&path, &meta, above)?;
+        }
+        Ok(())
+    }
+
+    fn entry(
+        &mut self,
+        path: &RootedPath,
+        meta: &Metadata,
+        above: &Above,
+    ) -> Result<(), LoadError> {
+        let (decision, here) = self.patterns.check_below(above, path);
+        if decision.ignored {
+            let line = decision.by.unwrap_or_default();
+            self.context.hidden.insert(path.clone(), line);
+            // A later `!` may bring back something below, and with it this directory.
+            if meta.is_dir() && self.patterns.may_take_back_below(path) {
+                let before = self.context.tree.len();
+                self.directory(path, &here)?;
+                if self.context.tree.len() > before {
+                    self.insert(path, Kind::Directory, meta);
+                }
+            }
+            return Ok(());
+        }
+        let on_host = self.on_host(path);
+        let file_type = meta.file_type();
+        let kind = if file_type.is_dir() {
+            self.insert(path, Kind::Directory, meta);
+            return self.directory(path, &here);
+        } else if file_type.is_symlink() {
+            let target = fs::read_link(&on_host).map_err(at("read link", &on_host))?;
+            Kind::Symlink(target.as_os_str().as_bytes().to_vec())
+        } else if file_type.is_file() {
+            Kind::File(Content::Source(Arc::new(HostFile {
+                path: on_host,
+                size: meta.size(),
+                digest: OnceLock::new(),
+            })))
+        } else {
+            // Sockets, pipes and devices are no part of any source.
+            return Ok(());
+        };
+        self.insert(path, kind, meta);
+        Ok(())
+    }
+
+    fn insert(&mut self, path: &RootedPath, kind: Kind, meta: &Metadata) {
+        let mode = match kind {
+            Kind::Symlink(_) => 0o777,
+            _ => meta.permissions().mode() & 0o7777,
+        };
+        let meta = Meta {
+            mtime: self.time,
+            ..Meta::new(mode)
+        };
+        let node = Node { meta, kind };
+        self.context.tree.insert(path.clone(), Arc::new(node));
+    }
+
+    fn on_host(&self, path: &RootedPath) -> PathBuf {
+        let below = std::ffi::OsStr::from_bytes(path.as_bytes());
+        self.root.join(below)
+    }
+}
+
+/// A file of the host.
+///
+/// Its digest is computed once. From then on every reading is checked against it: a file that
+/// changes between the key and the layer must not get into the cache under the wrong key.
+#[derive(Debug)]
+struct HostFile {
+    path: PathBuf,
+    size: u64,
+    digest: OnceLock<Digest>,
+}
+
+impl Source for HostFile {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        let file = self.file()?;
+        match self.digest.get() {
+            Some(digest) => Ok(Box::new(Verify::new(file, digest.clone(), self.size))),
+            None => Ok(Box::new(file)),
+        }
+    }
+
+    fn digest(&self) -> Option<Digest> {
+        if let Some(digest) = self.digest.get() {
+            return Some(digest.clone());
+        }
+        // An unreadable file has no digest; whoever opens it learns why.
+        let mut reader = Hashing::new(self.file().ok()?);
+        io::copy(&mut reader, &mut io::sink()).ok()?;
+        let (_, digest, _) = reader.finish();
+        Some(self.digest.get_or_init(|| digest).clone())
+    }
+}
+
+impl HostFile {
+    fn file(&self) -> io::Result<File> {
+        File::open(&self.path).map_err(|e| {
+            let path = self.path.display();
+            io::Error::new(e.kind(), format!("open {path}: {e}"))
+        })
+    }
+}
+
+fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LoadError {
+    let path = path.display().to_string();
+    move |source| LoadError {
+        action,
+        path,
+        source,
+    }
+}

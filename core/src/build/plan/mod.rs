@@ -1,0 +1,369 @@
+//! The plan of a build: which stages the target needs, and each step with everything expanded.
+//!
+//! Planning reads no file and runs nothing. What it finds wrong are diagnostics, all of them at
+//! once; what it returns is what will be done, so printing it is `--dry-run`.
+
+mod scope;
+mod stage;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::copy::CopySpec;
+use super::executor::RunNetwork;
+use crate::diagnostic::{Diagnostic, Span, did_you_mean, has_errors};
+use crate::dockerfile::{self as ast, Dockerfile, Instruction, Kind};
+use crate::image::Image;
+use crate::reference::Reference;
+use crate::spec::{ImageConfig, Platform};
+use crate::tree::Timestamp;
+use scope::Scope;
+
+/// What a person asks of a build, besides the Dockerfile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanOptions {
+    /// `--build-arg`, by name.
+    pub args: BTreeMap<String, String>,
+    /// `--target`: a stage by name or number; `None` is the last one.
+    pub target: Option<String>,
+    /// The platform to build for.
+    pub platform: Platform,
+    /// The platform that builds.
+    pub build_platform: Platform,
+    /// `--label`, by key.
+    pub labels: BTreeMap<String, String>,
+    /// `--network`: what a RUN that does not say gets.
+    pub network: RunNetwork,
+    /// The time that copied files and made directories get.
+    pub time: Timestamp,
+}
+
+/// What will be done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The stages that the target needs, in the file's order; the target is the last.
+    pub stages: Vec<PlannedStage>,
+    /// What should be known although it stops nothing.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// One stage.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedStage {
+    /// Its name, or `stage-N` by its number in the file.
+    pub name: String,
+    /// What it starts from.
+    pub base: Base,
+    /// The instruction FROM.
+    pub span: Span,
+    /// The instruction FROM as written.
+    pub text: String,
+    /// The config that it starts with.
+    pub start: ImageConfig,
+    /// What is done, in order.
+    pub steps: Vec<Step>,
+}
+
+/// What a stage starts from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Base {
+    /// Nothing.
+    Scratch,
+    /// An earlier stage, by its index in [`Plan::stages`].
+    Stage(usize),
+    /// An image.
+    Image {
+        /// As the Dockerfile names it, expanded.
+        reference: Reference,
+        /// The image.
+        image: Box<Image>,
+    },
+}
+
+/// One instruction, expanded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// The instruction in the source.
+    pub span: Span,
+    /// The instruction as one line, as written.
+    pub text: String,
+    /// What the image's history says of it.
+    pub created_by: String,
+    /// The config after it.
+    pub config: ImageConfig,
+    /// What is done.
+    pub operation: Operation,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Operation {
+    /// Nothing but change the config.
+    Metadata,
+    /// Make a directory, if it is not there.
+    Workdir(String),
+    /// Copy files.
+    Copy(Box<CopyStep>),
+    /// Run a process.
+    Run(Box<RunPlan>),
+}
+
+/// A COPY or ADD.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CopyStep {
+    /// What to copy where.
+    pub spec: CopySpec,
+    /// Where the sources stand in the Dockerfile, in the order of `spec.sources`.
+    pub source_spans: Vec<Span>,
+    /// Where the sources are.
+    pub from: CopyFrom,
+    /// Whether archives among the sources are unpacked (ADD).
+    pub unpack: bool,
+}
+
+/// Where the sources of a COPY are.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CopyFrom {
+    /// In the build context.
+    Context,
+    /// In an earlier stage, by its index in [`Plan::stages`].
+    Stage(usize),
+    /// In an image.
+    Image(Box<Image>),
+}
+
+/// A RUN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunPlan {
+    /// The program and its arguments.
+    pub args: Vec<String>,
+    /// The environment: the config's and the build arguments.
+    pub env: Vec<String>,
+    /// Names in `env` that do not count for the cache, such as proxies.
+    pub env_without_key: BTreeSet<String>,
+    /// The network.
+    pub network: RunNetwork,
+    /// The script of a heredoc that begins with `#!`: its path and text.
+    pub script: Option<(String, String)>,
+}
+
+/// Why there is no plan.
+#[derive(Debug)]
+pub enum PlanError {
+    /// The Dockerfile cannot be built. At least one of these is an error.
+    Source(Vec<Diagnostic>),
+    /// `--target` names no stage.
+    Target {
+        /// What was asked for.
+        target: String,
+        /// The stages there are.
+        stages: Vec<String>,
+    },
+}
+
+/// Finds an image by reference for a platform; the message says why it cannot be had.
+pub type FindImage<'a> = &'a mut dyn FnMut(&Reference, &Platform) -> Result<Image, String>;
+
+/// Plans the build of `dockerfile`. `found` are the parser's diagnostics, which come first.
+pub fn plan(
+    dockerfile: &Dockerfile,
+    found: Vec<Diagnostic>,
+    options: &PlanOptions,
+    find_image: FindImage<'_>,
+) -> Result<Plan, PlanError> {
+    let mut planner = Planner {
+        options,
+        find_image,
+        diagnostics: found,
+        sources: Vec::new(),
+        planned: BTreeMap::new(),
+        stages: Vec::new(),
+        scope: Scope::global(dockerfile.escape, options),
+    };
+    planner.read_stages(dockerfile);
+    if has_errors(&planner.diagnostics) {
+        return Err(PlanError::Source(planner.diagnostics));
+    }
+    let target = planner.target()?;
+    let needed = planner.needed(target);
+    for number in needed {
+        planner.plan_stage(number);
+    }
+    if has_errors(&planner.diagnostics) {
+        return Err(PlanError::Source(planner.diagnostics));
+    }
+    Ok(Plan {
+        stages: planner.stages,
+        warnings: planner.diagnostics,
+    })
+}
+
+/// A stage as the source has it, its base expanded.
+struct StageSource<'a> {
+    from: &'a Instruction,
+    stage: &'a ast::Stage,
+    base: String,
+    platform: Platform,
+    body: Vec<&'a Instruction>,
+}
+
+struct Planner<'a> {
+    options: &'a PlanOptions,
+    find_image: FindImage<'a>,
+    diagnostics: Vec<Diagnostic>,
+    sources: Vec<StageSource<'a>>,
+    /// From a stage's number in the file to its index among the planned ones.
+    planned: BTreeMap<usize, usize>,
+    stages: Vec<PlannedStage>,
+    /// The arguments before the first FROM.
+    scope: Scope,
+}
+
+impl<'a> Planner<'a> {
+    fn read_stages(&mut self, dockerfile: &'a Dockerfile) {
+        for instruction in &dockerfile.instructions {
+            match &instruction.kind {
+                Kind::From(stage) => {
+                    let base = self
+                        .scope
+                        .expand(&stage.base, &mut self.diagnostics)
+                        .unwrap_or_default();
+                    let platform = self.stage_platform(stage);
+                    if base.is_empty() {
+                        self.diagnostics.push(
+                            Diagnostic::error(
+                                "EmptyBase",
+                                stage.base.span,
+                                "the base image's name is empty once its variables are expanded",
+                            )
+                            .note("give the argument a default: ARG NAME=value before FROM"),
+                        );
+                    }
+                    self.sources.push(StageSource {
+                        from: instruction,
+                        stage,
+                        base,
+                        platform,
+                        body: Vec::new(),
+                    });
+                }
+                Kind::Arg(declarations) if self.sources.is_empty() => {
+                    let scope = &mut self.scope;
+                    scope.declare(declarations, None, self.options, &mut self.diagnostics);
+                }
+                _ => {
+                    if let Some(source) = self.sources.last_mut() {
+                        source.body.push(instruction);
+                    }
+                }
+            }
+        }
+    }
+
+    fn stage_platform(&mut self, stage: &ast::Stage) -> Platform {
+        let Some(written) = &stage.platform else {
+            return self.options.platform.clone();
+        };
+        let text = self.scope.expand(written, &mut self.diagnostics);
+        let parsed = text.as_deref().map(Platform::parse);
+        match parsed {
+            Some(Some(platform)) => platform,
+            Some(None) => {
+                self.diagnostics.push(
+                    Diagnostic::error(
+                        "BadPlatform",
+                        written.span,
+                        format!("{:?} is not a platform", text.unwrap_or_default()),
+                    )
+                    .note("a platform is os/architecture, such as linux/amd64 or linux/arm64/v8"),
+                );
+                self.options.platform.clone()
+            }
+            None => self.options.platform.clone(),
+        }
+    }
+
+    fn target(&self) -> Result<usize, PlanError> {
+        let Some(target) = &self.options.target else {
+            return Ok(self.sources.len().saturating_sub(1));
+        };
+        self.find_stage(target, self.sources.len())
+            .ok_or_else(|| PlanError::Target {
+                target: target.clone(),
+                stages: self.stage_names(),
+            })
+    }
+
+    fn stage_names(&self) -> Vec<String> {
+        let names = self.sources.iter().enumerate();
+        names.map(|(n, source)| source.name(n)).collect()
+    }
+
+    /// The stage before number `before` that `text` names. Of two with one name the later counts.
+    fn find_stage(&self, text: &str, before: usize) -> Option<usize> {
+        let by_name = self.sources[..before].iter().rposition(|source| {
+            let name = source.stage.name.as_ref();
+            name.is_some_and(|name| name.eq_ignore_ascii_case(text))
+        });
+        by_name.or_else(|| text.parse().ok().filter(|n| *n < before))
+    }
+
+    /// The numbers of the stages that `target` needs, itself last.
+    fn needed(&self, target: usize) -> BTreeSet<usize> {
+        let mut needed = BTreeSet::new();
+        let mut todo = vec![target];
+        while let Some(number) = todo.pop() {
+            if !needed.insert(number) {
+                continue;
+            }
+            let source = &self.sources[number];
+            todo.extend(self.find_base(number));
+            for instruction in &source.body {
+                if let Kind::Copy(copy) = &instruction.kind
+                    && let Some(from) = &copy.from
+                {
+                    todo.extend(self.find_stage(from, number));
+                }
+            }
+        }
+        needed
+    }
+
+    /// The earlier stage that is the base of stage `number`. A number is an image's name here.
+    fn find_base(&self, number: usize) -> Option<usize> {
+        let base = &self.sources[number].base;
+        let is_number = base.parse::<usize>().is_ok();
+        self.find_stage(base, number).filter(|_| !is_number)
+    }
+
+    /// Finds an image, or says at `span` why there is none.
+    fn image(&mut self, name: &str, platform: &Platform, span: Span) -> Option<(Reference, Image)> {
+        let reference = match name.parse::<Reference>() {
+            Ok(reference) => reference,
+            Err(error) => {
+                let text = error.to_string();
+                self.diagnostics
+                    .push(Diagnostic::error("BadReference", span, text));
+                return None;
+            }
+        };
+        match (self.find_image)(&reference, platform) {
+            Ok(image) => Some((reference, image)),
+            Err(message) => {
+                let mut diagnostic = Diagnostic::error("NoImage", span, message);
+                let names = self.stage_names();
+                if let Some(near) = did_you_mean(name, names.iter().map(String::as_str)) {
+                    diagnostic = diagnostic.note(format!("there is a stage called {near}"));
+                }
+                self.diagnostics.push(diagnostic);
+                None
+            }
+        }
+    }
+}
+
+impl StageSource<'_> {
+    fn name(&self, number: usize) -> String {
+        let name = self.stage.name.as_ref();
+        name.map_or_else(|| format!("stage-{number}"), |name| name.value.clone())
+    }
+}

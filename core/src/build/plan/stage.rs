@@ -1,0 +1,576 @@
+//! One stage: every instruction becomes a step, in the light of those before it.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::scope::{PROXIES, Scope};
+use super::{Base, CopyFrom, CopyStep, Operation, PlannedStage, Planner, RunPlan, Step};
+use crate::build::copy::CopySpec;
+use crate::build::executor::RunNetwork;
+use crate::diagnostic::{Diagnostic, Span};
+use crate::dockerfile::{
+    self as ast, CommandLine, Instruction, Kind, Pair, RunBody, Spanned, parse, values,
+};
+use crate::path::RootedPath;
+use crate::spec::{Healthcheck, ImageConfig};
+
+/// Where programs are looked for when an image says nothing.
+const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// A stage under way.
+struct Stage {
+    number: usize,
+    scope: Scope,
+    config: ImageConfig,
+    /// Whether this stage has a CMD of its own: an ENTRYPOINT takes the base image's back.
+    own_cmd: bool,
+    steps: Vec<Step>,
+}
+
+impl Planner<'_> {
+    pub(super) fn plan_stage(&mut self, number: usize) {
+        let source = &self.sources[number];
+        let (name, span) = (source.name(number), source.from.span);
+        let text = source.from.original.clone();
+        let Some((base, mut start)) = self.base(number) else {
+            return;
+        };
+        let triggers = std::mem::take(&mut start.config.on_build);
+        let mut stage = Stage {
+            number,
+            scope: self.scope.stage(start.config.env.clone()),
+            config: start.clone(),
+            own_cmd: false,
+            steps: Vec::new(),
+        };
+        self.run_triggers(&mut stage, &triggers, span);
+        let body = self.sources[number].body.clone();
+        for instruction in body {
+            self.instruction(&mut stage, instruction);
+        }
+        self.planned.insert(number, self.stages.len());
+        self.stages.push(PlannedStage {
+            name,
+            base,
+            span,
+            text,
+            start,
+            steps: stage.steps,
+        });
+    }
+
+    fn base(&mut self, number: usize) -> Option<(Base, ImageConfig)> {
+        let source = &self.sources[number];
+        let (base, platform) = (source.base.clone(), source.platform.clone());
+        let span = source.stage.base.span;
+        if let Some(earlier) = self.find_base(number) {
+            let index = *self.planned.get(&earlier)?;
+            let stage = &self.stages[index];
+            let config = stage.steps.last().map_or(&stage.start, |step| &step.config);
+            return Some((Base::Stage(index), config.clone()));
+        }
+        let (base, mut config) = if base == "scratch" {
+            let mut config = ImageConfig::scratch(&platform);
+            config.config.working_dir.push('/');
+            (Base::Scratch, config)
+        } else {
+            let (reference, image) = self.image(&base, &platform, span)?;
+            let config = image.config.value.clone();
+            let image = Box::new(image);
+            (Base::Image { reference, image }, config)
+        };
+        let env = &mut config.config.env;
+        if !env.iter().any(|e| e.starts_with("PATH=")) {
+            env.push(DEFAULT_PATH.to_owned());
+        }
+        Some((base, config))
+    }
+
+    /// Runs what the base image kept by ONBUILD, as if it stood directly after FROM.
+    fn run_triggers(&mut self, stage: &mut Stage, triggers: &[String], from: Span) {
+        for trigger in triggers {
+            let parsed = parse(&format!("FROM scratch\n{trigger}\n"));
+            for mut diagnostic in parsed.diagnostics {
+                diagnostic.span = from;
+                diagnostic.fix = None;
+                let note = format!("in the base image's ONBUILD {trigger}");
+                self.diagnostics.push(diagnostic.note(note));
+            }
+            stage.scope.at = Some(from);
+            for instruction in parsed.dockerfile.instructions.iter().skip(1) {
+                self.instruction(stage, instruction);
+            }
+            stage.scope.at = None;
+        }
+    }
+
+    fn instruction(&mut self, stage: &mut Stage, instruction: &Instruction) {
+        let span = stage.scope.at.unwrap_or(instruction.span);
+        let mut created_by = None;
+        let mut operation = Operation::Metadata;
+        match &instruction.kind {
+            Kind::Run(run) => {
+                let Some(plan) = self.run(stage, instruction, run) else {
+                    return;
+                };
+                created_by = Some(run_history(stage, &plan));
+                operation = Operation::Run(Box::new(plan));
+            }
+            Kind::Copy(copy) => {
+                let Some(step) = self.copy(stage, instruction, copy) else {
+                    return;
+                };
+                operation = Operation::Copy(Box::new(step));
+            }
+            Kind::Add(add) => {
+                let Some(step) = self.add(stage, instruction, add) else {
+                    return;
+                };
+                operation = Operation::Copy(Box::new(step));
+            }
+            Kind::Workdir(path) => {
+                let Some(path) = stage.scope.expand(path, &mut self.diagnostics) else {
+                    return;
+                };
+                let path = absolute(&stage.config.config.working_dir, &path);
+                stage.config.config.working_dir.clone_from(&path);
+                created_by = Some(format!("WORKDIR {path}"));
+                operation = Operation::Workdir(path);
+            }
+            Kind::Arg(declarations) => {
+                let outer = Some(&self.scope);
+                let scope = &mut stage.scope;
+                scope.declare(declarations, outer, self.options, &mut self.diagnostics);
+            }
+            Kind::Env(pairs) => {
+                let pairs = self.pairs(&stage.scope, pairs);
+                let texts: Vec<_> = pairs.iter().map(|(k, v)| format!("{k}={v}")).collect();
+                created_by = Some(format!("ENV {}", texts.join(" ")));
+                for (key, value) in pairs {
+                    set_env(&mut stage.config.config.env, &key, &value);
+                }
+                stage.scope.env.clone_from(&stage.config.config.env);
+            }
+            Kind::Label(pairs) => {
+                let pairs = self.pairs(&stage.scope, pairs);
+                let texts: Vec<_> = pairs.iter().map(|(k, v)| format!("{k}={v}")).collect();
+                created_by = Some(format!("LABEL {}", texts.join(" ")));
+                stage.config.config.labels.extend(pairs);
+            }
+            Kind::Invalid | Kind::From(_) => return,
+            other => {
+                created_by = self.metadata(stage, other);
+            }
+        }
+        let created_by = created_by.unwrap_or_else(|| instruction.original.clone());
+        stage.steps.push(Step {
+            span,
+            text: instruction.original.clone(),
+            created_by,
+            config: stage.config.clone(),
+            operation,
+        });
+    }
+
+    /// The instructions that say how a container is run. Returns what the history says, where it
+    /// is not the instruction as written.
+    fn metadata(&mut self, stage: &mut Stage, kind: &Kind) -> Option<String> {
+        let (config, scope) = (&mut stage.config.config, &stage.scope);
+        match kind {
+            Kind::Cmd(command) => {
+                config.cmd = command_line(command, &config.shell);
+                stage.own_cmd = true;
+                return Some(format!("CMD {}", json!(config.cmd)));
+            }
+            Kind::Entrypoint(command) => {
+                config.entrypoint = command_line(command, &config.shell);
+                if !stage.own_cmd {
+                    config.cmd.clear();
+                }
+                return Some(format!("ENTRYPOINT {}", json!(config.entrypoint)));
+            }
+            Kind::Maintainer(name) => stage.config.author = Some(name.value.clone()),
+            Kind::Expose(written) => {
+                for word in written {
+                    for text in scope.expand_words(word, &mut self.diagnostics) {
+                        self.expose(config, &text, word.span);
+                    }
+                }
+            }
+            Kind::Volume(paths) => {
+                for word in paths {
+                    let path = scope.expand(word, &mut self.diagnostics)?;
+                    config.volumes.insert(path, json!({}));
+                }
+            }
+            Kind::User(user) => {
+                config.user = scope.expand(user, &mut self.diagnostics)?;
+                return Some(format!("USER {}", config.user));
+            }
+            Kind::Stopsignal(signal) => {
+                let text = scope.expand(signal, &mut self.diagnostics)?;
+                if let Err(error) = values::signal(&text) {
+                    let text = error.to_string();
+                    let diagnostic = Diagnostic::error("BadSignal", signal.span, text);
+                    self.diagnostics.push(diagnostic);
+                }
+                config.stop_signal = text;
+            }
+            Kind::Healthcheck(check) => config.healthcheck = Some(healthcheck(check, config)),
+            Kind::Onbuild(trigger) => config.on_build.push(trigger.original.clone()),
+            Kind::Shell(words) => config.shell = words.iter().map(|w| w.value.clone()).collect(),
+            _ => {}
+        }
+        None
+    }
+
+    fn expose(&mut self, config: &mut crate::spec::RunConfig, text: &str, span: Span) {
+        match values::ports(text) {
+            Ok(ports) => {
+                for port in ports.first..=ports.last {
+                    let name = format!("{port}/{}", ports.protocol.name());
+                    let ports = &mut config.exposed_ports;
+                    ports.insert(name, json!({}));
+                }
+            }
+            Err(error) => {
+                let text = error.to_string();
+                self.diagnostics
+                    .push(Diagnostic::error("BadPort", span, text));
+            }
+        }
+    }
+
+    /// Keys and values, expanded. All of them see the variables as they were before.
+    fn pairs(&mut self, scope: &Scope, pairs: &[Pair]) -> Vec<(String, String)> {
+        let mut expanded = Vec::new();
+        for pair in pairs {
+            let key = scope.expand(&pair.key, &mut self.diagnostics);
+            let value = scope.expand(&pair.value, &mut self.diagnostics);
+            expanded.extend(key.zip(value));
+        }
+        expanded
+    }
+
+    fn run(&mut self, stage: &Stage, instruction: &Instruction, run: &ast::Run) -> Option<RunPlan> {
+        if let Some(mount) = run.mounts.first() {
+            self.unsupported(mount.span, "RUN --mount");
+        }
+        if let Some(security) = &run.security
+            && security.value == ast::Security::Insecure
+        {
+            self.unsupported(security.span, "RUN --security=insecure");
+        }
+        if let Some(device) = run.devices.first() {
+            self.unsupported(device.span, "RUN --device");
+        }
+        let mut script = None;
+        let args = match instruction.run_body()? {
+            RunBody::Exec(words) => words,
+            RunBody::Shell(text) => shell_words(&stage.config.config.shell, text),
+            RunBody::Script { name, content } => {
+                let path = format!("/dev/pipes/{name}");
+                script = Some((path.clone(), content));
+                vec![path]
+            }
+        };
+        let mut env = stage.config.config.env.clone();
+        let mut env_without_key = BTreeSet::new();
+        for (name, value) in self.run_args(stage) {
+            let prefix = format!("{name}=");
+            if env.iter().any(|e| e.starts_with(&prefix)) {
+                continue;
+            }
+            if PROXIES.contains(&name.as_str()) && !stage.scope.args.contains_key(&name) {
+                env_without_key.insert(name.clone());
+            }
+            env.push(format!("{name}={value}"));
+        }
+        let network = match run.network.as_ref().map(|n| n.value) {
+            None | Some(ast::Network::Default) => self.options.network,
+            Some(ast::Network::Host) => RunNetwork::Host,
+            Some(ast::Network::None) => RunNetwork::None,
+        };
+        Some(RunPlan {
+            args,
+            env,
+            env_without_key,
+            network,
+            script,
+        })
+    }
+
+    /// The arguments that a process sees: those declared, and proxies that were given.
+    fn run_args(&self, stage: &Stage) -> Vec<(String, String)> {
+        let declared = stage.scope.args.iter();
+        let declared = declared.filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
+        let given = self.options.args.iter();
+        let proxies = given
+            .filter(|(name, _)| PROXIES.contains(&name.as_str()))
+            .filter(|(name, _)| !stage.scope.args.contains_key(*name))
+            .map(|(name, value)| (name.clone(), value.clone()));
+        declared.chain(proxies).collect()
+    }
+
+    fn copy(
+        &mut self,
+        stage: &Stage,
+        instruction: &Instruction,
+        copy: &ast::Copy,
+    ) -> Option<CopyStep> {
+        let from = match &copy.from {
+            None => CopyFrom::Context,
+            Some(from) => self.copy_from(stage.number, from)?,
+        };
+        let (mut spec, source_spans) = self.files(stage, instruction, &copy.files)?;
+        spec.parents = copy.parents;
+        Some(CopyStep {
+            spec,
+            source_spans,
+            from,
+            unpack: false,
+        })
+    }
+
+    fn add(
+        &mut self,
+        stage: &Stage,
+        instruction: &Instruction,
+        add: &ast::Add,
+    ) -> Option<CopyStep> {
+        let (spec, source_spans) = self.files(stage, instruction, &add.files)?;
+        for (source, span) in spec.sources.iter().zip(&source_spans) {
+            if is_remote(source) {
+                self.diagnostics.push(
+                    Diagnostic::error(
+                        "RemoteAdd",
+                        *span,
+                        format!("{source} is an address, and ADD takes local files only so far"),
+                    )
+                    .note("download the file into the build context first"),
+                );
+            }
+        }
+        if let Some(checksum) = &add.checksum {
+            self.unsupported(checksum.span, "ADD --checksum");
+        }
+        Some(CopyStep {
+            spec,
+            source_spans,
+            from: CopyFrom::Context,
+            unpack: add.unpack.unwrap_or(true),
+        })
+    }
+
+    fn copy_from(&mut self, number: usize, from: &Spanned<String>) -> Option<CopyFrom> {
+        if let Some(earlier) = self.find_stage(from, number) {
+            return Some(CopyFrom::Stage(*self.planned.get(&earlier)?));
+        }
+        if let Some(later) = self.find_stage(from, self.sources.len()) {
+            let which = if later == number {
+                "this stage"
+            } else {
+                "a later stage"
+            };
+            self.diagnostics.push(
+                Diagnostic::error(
+                    "StageOrder",
+                    from.span,
+                    format!("--from={} names {which}", from.value),
+                )
+                .note("a stage can copy only from stages that stand before it"),
+            );
+            return None;
+        }
+        let platform = self.sources[number].platform.clone();
+        let (_, image) = self.image(from, &platform, from.span)?;
+        Some(CopyFrom::Image(Box::new(image)))
+    }
+
+    /// What COPY and ADD have in common, expanded.
+    fn files(
+        &mut self,
+        stage: &Stage,
+        instruction: &Instruction,
+        files: &ast::Files,
+    ) -> Option<(CopySpec, Vec<Span>)> {
+        let scope = &stage.scope;
+        let mut sources = Vec::new();
+        let mut source_spans = Vec::new();
+        let mut heredocs = Vec::new();
+        for source in &files.sources {
+            match source {
+                ast::Source::Path(path) => {
+                    for word in scope.expand_words(path, &mut self.diagnostics) {
+                        sources.push(word);
+                        source_spans.push(scope.at.unwrap_or(path.span));
+                    }
+                }
+                ast::Source::Heredoc(index) => {
+                    let heredoc = instruction.heredocs.get(*index)?;
+                    let mut text = heredoc.text();
+                    if heredoc.expand {
+                        let span = heredoc.content_span;
+                        text = scope.expand_heredoc(text, span, &mut self.diagnostics)?;
+                    }
+                    heredocs.push((heredoc.name.clone(), text));
+                }
+            }
+        }
+        let written = scope.expand(&files.destination, &mut self.diagnostics)?;
+        let mut destination = absolute(&stage.config.config.working_dir, &written);
+        if (written.ends_with('/') || written.ends_with("/.") || written == ".")
+            && destination != "/"
+        {
+            destination.push('/');
+        }
+        if sources.len() + heredocs.len() > 1 && !destination.ends_with('/') {
+            self.diagnostics.push(
+                Diagnostic::error(
+                    "CopyDestination",
+                    files.destination.span,
+                    "several sources need a directory, and the destination does not end in `/`",
+                )
+                .fix(
+                    "add a slash",
+                    Span::new(files.destination.span.end, files.destination.span.end),
+                    "/",
+                ),
+            );
+        }
+        let mut expand = |word: &Spanned<String>| scope.expand(word, &mut self.diagnostics);
+        let chown = files.chown.as_ref().and_then(&mut expand);
+        let mode = files.chmod.as_ref().and_then(&mut expand);
+        let exclude = files.exclude.iter().filter_map(&mut expand).collect();
+        let spec = CopySpec {
+            sources,
+            heredocs,
+            destination,
+            chown,
+            chmod: mode.and_then(|text| self.mode(&text, files)),
+            parents: false,
+            exclude,
+            time: self.options.time,
+        };
+        Some((spec, source_spans))
+    }
+
+    fn mode(&mut self, text: &str, files: &ast::Files) -> Option<u32> {
+        let mode = u32::from_str_radix(text, 8).ok().filter(|m| *m <= 0o7777);
+        if mode.is_none() {
+            let span = files
+                .chmod
+                .as_ref()
+                .map_or(files.destination.span, |m| m.span);
+            self.diagnostics.push(
+                Diagnostic::error("BadMode", span, format!("{text:?} is not an octal mode"))
+                    .note("write the permission bits as octal digits, such as --chmod=0755"),
+            );
+        }
+        mode
+    }
+
+    fn unsupported(&mut self, span: Span, what: &str) {
+        self.diagnostics.push(
+            Diagnostic::error(
+                "NotSupported",
+                span,
+                format!("{what} is BuildKit's, and Coracle does not have it yet"),
+            )
+            .note("nothing was built; take the flag away or use another builder for this file"),
+        );
+    }
+}
+
+fn absolute(working_dir: &str, path: &str) -> String {
+    let base = RootedPath::root().resolve(working_dir);
+    base.resolve(path).to_string()
+}
+
+fn is_remote(source: &str) -> bool {
+    ["http://", "https://", "git://", "git@"]
+        .iter()
+        .any(|scheme| source.starts_with(scheme))
+}
+
+fn set_env(env: &mut Vec<String>, key: &str, value: &str) {
+    let prefix = format!("{key}=");
+    let entry = format!("{prefix}{value}");
+    match env.iter_mut().find(|e| e.starts_with(&prefix)) {
+        Some(there) => *there = entry,
+        None => env.push(entry),
+    }
+}
+
+fn command_line(command: &CommandLine, shell: &[String]) -> Vec<String> {
+    match command {
+        CommandLine::Exec(words) => words.iter().map(|w| w.value.clone()).collect(),
+        CommandLine::Shell(text) => shell_words(shell, text.value.clone()),
+    }
+}
+
+fn shell_words(shell: &[String], text: String) -> Vec<String> {
+    let mut words = if shell.is_empty() {
+        vec!["/bin/sh".to_owned(), "-c".to_owned()]
+    } else {
+        shell.to_vec()
+    };
+    words.push(text);
+    words
+}
+
+/// BuildKit's form: the build arguments that the process saw stand before the command.
+fn run_history(stage: &Stage, plan: &RunPlan) -> String {
+    let args: Vec<_> = stage
+        .scope
+        .args
+        .iter()
+        .filter_map(|(name, value)| Some(format!("{name}={}", value.as_ref()?)))
+        .collect();
+    let command = plan.args.join(" ");
+    if args.is_empty() {
+        return format!("RUN {command}");
+    }
+    format!("RUN |{} {} {command}", args.len(), args.join(" "))
+}
+
+fn healthcheck(check: &ast::Healthcheck, config: &crate::spec::RunConfig) -> Healthcheck {
+    let ast::Healthcheck::Command {
+        command,
+        interval,
+        timeout,
+        start_period,
+        start_interval,
+        retries,
+    } = check
+    else {
+        return Healthcheck {
+            test: vec!["NONE".to_owned()],
+            ..Healthcheck::default()
+        };
+    };
+    let nanos = |duration: &Option<Spanned<std::time::Duration>>| {
+        let nanos = duration.as_ref().map_or(0, |d| d.value.as_nanos());
+        u64::try_from(nanos).unwrap_or(u64::MAX)
+    };
+    let test = match command {
+        CommandLine::Exec(words) => std::iter::once("CMD".to_owned())
+            .chain(words.iter().map(|w| w.value.clone()))
+            .collect(),
+        CommandLine::Shell(text) if config.shell.is_empty() => {
+            vec!["CMD-SHELL".to_owned(), text.value.clone()]
+        }
+        CommandLine::Shell(text) => std::iter::once("CMD".to_owned())
+            .chain(shell_words(&config.shell, text.value.clone()))
+            .collect(),
+    };
+    Healthcheck {
+        test,
+        interval: nanos(interval),
+        timeout: nanos(timeout),
+        start_period: nanos(start_period),
+        start_interval: nanos(start_interval),
+        retries: retries.as_ref().map_or(0, |r| u64::from(r.value)),
+    }
+}

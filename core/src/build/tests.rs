@@ -1,0 +1,479 @@
+//! Builds from text to image, on a store in memory with an executor that only writes a note.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::cache::MemoryCache;
+use super::context::Context;
+use super::executor::{Executor, ExecutorError, Ran, RunNetwork, RunStep};
+use super::plan::{Plan, PlanError, PlanOptions, plan};
+use super::{BuildError, BuildOptions, Built, Host, build};
+use crate::diagnostic::Diagnostic;
+use crate::dockerfile::parse;
+use crate::event::Event;
+use crate::image::{Draft, Image, StoredLayer, flatten, store_layer};
+use crate::layer::diff;
+use crate::path::RootedPath;
+use crate::spec::{ImageConfig, Platform};
+use crate::store::Store;
+use crate::store::memory::MemoryStore;
+use crate::tree::{Kind, Node, Timestamp, Tree};
+
+/// Writes down what it was asked for, as a file of the layer.
+#[derive(Default)]
+struct Notes {
+    steps: RefCell<Vec<RunStep>>,
+}
+
+impl Executor for Notes {
+    fn run(
+        &self,
+        store: &Arc<dyn Store>,
+        _base: &[StoredLayer],
+        step: &RunStep,
+        on: &mut dyn FnMut(Event),
+    ) -> Result<Ran, ExecutorError> {
+        let command = step.args.join(" ");
+        if command.contains("exit 3") {
+            return Err(ExecutorError::Failed { command, code: 3 });
+        }
+        on(Event::StepOutput {
+            step: step.number,
+            stream: 1,
+            text: "hello\n".into(),
+        });
+        self.steps.borrow_mut().push(step.clone());
+        let tree = tree(&[(&format!("ran/{}", step.number), &command)]);
+        Ok(Ran {
+            layer: store_layer(store.as_ref(), &diff(&Tree::new(), &tree))?,
+            finished: Some("2026-01-02T03:04:05Z".into()),
+        })
+    }
+}
+
+/// A place to build in, kept from build to build.
+struct Yard {
+    store: Arc<dyn Store>,
+    cache: MemoryCache,
+    notes: Notes,
+    context: Context,
+    args: BTreeMap<String, String>,
+    target: Option<String>,
+    base: Image,
+}
+
+fn path(text: &str) -> RootedPath {
+    RootedPath::parse(text).unwrap()
+}
+
+fn tree(files: &[(&str, &str)]) -> Tree {
+    let mut tree = Tree::new();
+    for (name, content) in files {
+        let node = Node::file(0o644, content.as_bytes().to_vec());
+        tree.insert(path(name), Arc::new(node));
+    }
+    tree
+}
+
+fn yard(files: &[(&str, &str)]) -> Yard {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let mut config = ImageConfig::scratch(&Platform::linux("amd64"));
+    config.config.env = vec!["PATH=/bin".into(), "LANG=C".into()];
+    config.config.cmd = vec!["python3".into()];
+    config.created = Some("2020-01-01T00:00:00Z".into());
+    let mut draft = Draft {
+        config,
+        layers: vec![],
+    };
+    let base = tree(&[
+        ("bin/sh", "sh"),
+        (
+            "etc/passwd",
+            "root:x:0:0::/root:/bin/sh\napp:x:1000:1001::/home:/\n",
+        ),
+    ]);
+    let layer = store_layer(store.as_ref(), &diff(&Tree::new(), &base)).unwrap();
+    draft.push(layer, crate::spec::History::default());
+    let base = draft.commit(store.as_ref()).unwrap();
+    Yard {
+        store,
+        cache: MemoryCache::default(),
+        notes: Notes::default(),
+        context: Context {
+            name: "the yard".into(),
+            tree: tree(files),
+            ignore_file: ".dockerignore".into(),
+            ..Context::default()
+        },
+        args: BTreeMap::new(),
+        target: None,
+        base,
+    }
+}
+
+impl Yard {
+    fn plan(&self, dockerfile: &str) -> Result<Plan, PlanError> {
+        let options = PlanOptions {
+            args: self.args.clone(),
+            target: self.target.clone(),
+            platform: Platform::linux("amd64"),
+            build_platform: Platform::linux("amd64"),
+            labels: BTreeMap::new(),
+            network: RunNetwork::None,
+            time: Timestamp::default(),
+        };
+        let parsed = parse(dockerfile);
+        let base = &self.base;
+        plan(
+            &parsed.dockerfile,
+            parsed.diagnostics,
+            &options,
+            &mut |reference, _| match reference.familiar().as_str() {
+                "base" | "python:3.12" => Ok(base.clone()),
+                other => Err(format!("no image {other}")),
+            },
+        )
+    }
+
+    fn build_with(
+        &self,
+        dockerfile: &str,
+        options: &BuildOptions,
+        on: &mut dyn FnMut(Event),
+    ) -> Result<Built, BuildError> {
+        let plan = self.plan(dockerfile).unwrap();
+        let host = Host {
+            store: Arc::clone(&self.store),
+            cache: &self.cache,
+            executor: &self.notes,
+            context: &self.context,
+        };
+        build(&plan, &host, options, on)
+    }
+
+    fn build(&self, dockerfile: &str) -> Built {
+        self.build_with(dockerfile, &BuildOptions::default(), &mut |_| {})
+            .unwrap()
+    }
+
+    fn file(&self, image: &Image, name: &str) -> String {
+        let tree = flatten(&self.store, &image.layers()).unwrap();
+        let node = tree.get(&path(name)).unwrap_or_else(|| panic!("{tree:?}"));
+        let Kind::File(content) = &node.kind else {
+            panic!("{name} is {node:?}");
+        };
+        String::from_utf8(content.read().unwrap()).unwrap()
+    }
+
+    fn errors(&self, dockerfile: &str) -> Vec<String> {
+        match self.plan(dockerfile) {
+            Err(PlanError::Source(found)) => found
+                .iter()
+                .map(|d: &Diagnostic| format!("{}: {}", &dockerfile[d.span.range()], d.message))
+                .collect(),
+            Err(PlanError::Target { target, stages }) => {
+                vec![format!("no stage {target}, only {stages:?}")]
+            }
+            Ok(_) => panic!("{dockerfile} has a plan"),
+        }
+    }
+}
+
+const NOTES: &str = r#"FROM python:3.12
+WORKDIR /usr/local/app
+
+# Install the application dependencies
+COPY requirements.txt ./
+RUN pip install --no-cache-dir -r requirements.txt
+
+# Copy in the source code
+COPY src ./src
+EXPOSE 5000
+
+# Setup an app user so the container doesn't run as the root user
+RUN useradd app
+USER app
+
+CMD ["uvicorn", "app.main:app", "--host", "0.0.0.0", "--port", "8080"]
+"#;
+
+#[test]
+fn the_notes_dockerfile_becomes_an_image() {
+    let yard = yard(&[
+        ("requirements.txt", "uvicorn\n"),
+        ("src/app/main.py", "app\n"),
+    ]);
+    let built = yard.build(NOTES);
+    let config = &built.image.config.value;
+    assert_eq!(config.config.user, "app");
+    assert_eq!(config.config.working_dir, "/usr/local/app");
+    assert_eq!(config.config.cmd[0], "uvicorn");
+    assert!(config.config.exposed_ports.contains_key("5000/tcp"));
+    assert_eq!(config.created.as_deref(), Some("2026-01-02T03:04:05Z"));
+    let app = "usr/local/app/src/app/main.py";
+    assert_eq!(yard.file(&built.image, app), "app\n");
+    assert_eq!(
+        yard.file(&built.image, "usr/local/app/requirements.txt"),
+        "uvicorn\n"
+    );
+    let steps = yard.notes.steps.borrow();
+    assert_eq!(
+        steps[0].args,
+        [
+            "/bin/sh",
+            "-c",
+            "pip install --no-cache-dir -r requirements.txt"
+        ]
+    );
+    assert_eq!(steps[0].working_dir, "/usr/local/app");
+    assert_eq!(built.image.layers().len(), 1 + 5);
+    let made = config.history.iter().filter(|h| !h.empty_layer).count();
+    assert_eq!(made, 6);
+}
+
+#[test]
+fn building_again_hits_and_a_change_misses_with_its_reason() {
+    let files = [("requirements.txt", "uvicorn\n"), ("src/app.py", "1\n")];
+    let mut yard = yard(&files);
+    let first = yard.build(NOTES);
+    assert!(first.steps.iter().all(|s| !s.cached));
+    let second = yard.build(NOTES);
+    assert!(second.steps.iter().all(|s| s.cached));
+    assert_eq!(second.image, first.image);
+
+    let check = |yard: &Yard, expected: &[(&str, &str)]| {
+        let built = yard.build(NOTES);
+        let missed = built.steps.iter().filter(|s| !s.cached);
+        let said: Vec<_> = missed
+            .map(|s| (s.instruction.as_str(), s.why[0].to_string()))
+            .collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(i, w)| (*i, (*w).to_owned()))
+            .collect();
+        assert_eq!(said, expected);
+    };
+    yard.context
+        .tree
+        .insert(path("src/app.py"), Arc::new(Node::file(0o644, *b"2\n")));
+    check(
+        &yard,
+        &[
+            (
+                "COPY src ./src",
+                "files it reads are others (changed: src/app.py)",
+            ),
+            (
+                "RUN useradd app",
+                "a step before it made another file system",
+            ),
+        ],
+    );
+    // Nobody copies this file, so nothing is built again.
+    yard.context
+        .tree
+        .insert(path("README"), Arc::new(Node::file(0o644, *b"x")));
+    check(&yard, &[]);
+    // A layer that was collected is made again.
+    let lost = yard.build(NOTES).steps[1].layer.clone();
+    yard.store.delete(&lost).unwrap();
+    check(
+        &yard,
+        &[(
+            "COPY requirements.txt ./",
+            "nothing changed, but its layer is no longer in the store",
+        )],
+    );
+}
+
+#[test]
+fn builds_without_run_are_the_same_everywhere() {
+    let dockerfile = "FROM scratch\nCOPY . /\nENV A=1\nLABEL b=2\n";
+    let files = [("a", "1"), ("d/b", "2")];
+    let ids = [(); 2].map(|()| yard(&files).build(dockerfile).image.id().clone());
+    assert_eq!(ids[0], ids[1]);
+    insta::assert_snapshot!(ids[0].to_string(), @"sha256:6877b0db18f5c37f8b65405a1bf6f9c082f2f68e129ae88c7a4ad44df2e84ef4");
+}
+
+#[test]
+fn stages_that_the_target_does_not_need_are_not_built() {
+    let dockerfile = "\
+FROM base AS tools\nRUN make\n\
+FROM base AS unused\nRUN never\n\
+FROM scratch AS out\nCOPY --from=tools /ran/2 /tool\n\
+FROM out\nCOPY a /\n";
+    let mut yard = yard(&[("a", "1")]);
+    let built = yard.build(dockerfile);
+    assert_eq!(yard.file(&built.image, "tool"), "/bin/sh -c make");
+    assert_eq!(yard.file(&built.image, "a"), "1");
+    let ran: Vec<_> = yard
+        .notes
+        .steps
+        .borrow()
+        .iter()
+        .map(|s| s.args[2].clone())
+        .collect();
+    assert_eq!(ran, ["make"]);
+    yard.target = Some("UNUSED".into());
+    let built = yard.build(dockerfile);
+    assert_eq!(built.steps.len(), 1);
+    yard.target = Some("0".into());
+    assert_eq!(yard.plan(dockerfile).unwrap().stages[0].name, "tools");
+}
+
+#[test]
+fn variables_have_their_scopes() {
+    let dockerfile = "\
+ARG TAG=nowhere\nARG V=outer\n\
+FROM ${TAG}\n\
+ARG V\nARG W=w-$V\nENV E=\"$V $W\" F=$E\n\
+ENV W=env\n\
+COPY $V.txt /$W/\n\
+RUN echo\n";
+    let mut yard = yard(&[("outer.txt", "x")]);
+    yard.args = [
+        ("TAG".into(), "base".into()),
+        ("X".into(), "undeclared".into()),
+    ]
+    .into();
+    let built = yard.build(dockerfile);
+    let env = &built.image.config.value.config.env;
+    assert_eq!(
+        env,
+        &["PATH=/bin", "LANG=C", "E=outer w-outer", "F=", "W=env"]
+    );
+    assert_eq!(yard.file(&built.image, "env/outer.txt"), "x");
+    let step = &yard.notes.steps.borrow()[0];
+    assert_eq!(step.env[5..], ["V=outer".to_owned()]);
+    let warnings = yard.plan(dockerfile).unwrap().warnings;
+    let undefined = warnings.iter().find(|w| w.rule == "UndefinedVar").unwrap();
+    assert!(
+        undefined.message.contains("$E has no value"),
+        "{undefined:?}"
+    );
+}
+
+#[test]
+fn what_cannot_be_planned_is_said_all_at_once() {
+    let check = |dockerfile: &str, expected: &[&str]| {
+        assert_eq!(yard(&[]).errors(dockerfile), expected);
+    };
+    check("FROM nowhere\nRUN x\n", &["nowhere: no image nowhere"]);
+    check(
+        "FROM base\nCOPY a b /c\nUSER $\nEXPOSE x$Y\n",
+        &[
+            "/c: several sources need a directory, and the destination does not end in `/`",
+            "x$Y: $Y has no value here and becomes the empty text",
+            "x$Y: `x` is not a port: a port is a number",
+        ],
+    );
+    check(
+        "FROM base AS a\nCOPY --from=b x /\nFROM base AS b\nFROM a\n",
+        &["b: --from=b names a later stage"],
+    );
+}
+
+#[test]
+fn a_failing_step_keeps_what_was_made_before() {
+    let yard = yard(&[("a", "1")]);
+    let dockerfile = "FROM base\nCOPY a /\nRUN exit 3\n";
+    let fail = || {
+        let mut events = Vec::new();
+        let error = yard
+            .build_with(dockerfile, &BuildOptions::default(), &mut |e| {
+                events.push(e);
+            })
+            .unwrap_err();
+        (error, events)
+    };
+    let (error, _) = fail();
+    let BuildError::Run { span, source } = error else {
+        panic!("{error}");
+    };
+    assert_eq!(&dockerfile[span.range()], "RUN exit 3");
+    assert_eq!(
+        source.to_string(),
+        "process \"/bin/sh -c exit 3\" did not complete successfully: exit code: 3"
+    );
+    let (_, events) = fail();
+    assert!(events.iter().any(|e| matches!(e, Event::StepCached { .. })));
+}
+
+#[test]
+fn a_missing_source_says_where_it_was_looked_for() {
+    let mut yard = yard(&[("requirements.txt", ""), ("src/a", "")]);
+    yard.context.hidden.insert(path("secret"), 3);
+    let check = |source: &str, message: &str, note: &str| {
+        let dockerfile = format!("FROM base\nCOPY {source} /\n");
+        let error = yard
+            .build_with(&dockerfile, &BuildOptions::default(), &mut |_| {})
+            .unwrap_err();
+        let BuildError::Source(diagnostic) = error else {
+            panic!("{error}");
+        };
+        assert_eq!(&dockerfile[diagnostic.span.range()], source);
+        assert_eq!(diagnostic.message, message);
+        assert!(
+            diagnostic.notes.iter().any(|n| n.contains(note)),
+            "{diagnostic:?}"
+        );
+    };
+    check(
+        "requirement.txt",
+        "\"requirement.txt\" is not in the build context",
+        "there is requirements.txt",
+    );
+    check(
+        "secret/key",
+        "\"secret/key\" is not in the build context",
+        "line 3 of .dockerignore",
+    );
+    check(
+        "../outside",
+        "\"outside\" is not in the build context",
+        "cannot leave it",
+    );
+}
+
+#[test]
+fn copying_follows_buildkits_rules() {
+    let check = |instruction: &str, expected: &str| {
+        let mut yard = yard(&[("a", "1"), ("b", "2"), ("d/x", "3"), ("d/e/y", "4")]);
+        yard.context
+            .tree
+            .insert(path("link"), Arc::new(Node::symlink("d")));
+        yard.context
+            .tree
+            .insert(path("d/l"), Arc::new(Node::symlink("x")));
+        let dockerfile = format!("FROM base\nWORKDIR /w\n{instruction}\n");
+        let built = yard.build(&dockerfile);
+        let layers = built.image.layers();
+        let top = crate::image::layer_files(&yard.store, &layers, layers.len() - 1);
+        let rows = top.unwrap().unwrap();
+        let said: Vec<_> = rows
+            .iter()
+            .map(|r| format!("{} {} {}:{}", r.path, r.mode, r.uid, r.gid))
+            .collect();
+        assert_eq!(said.join(", "), expected, "{instruction}");
+    };
+    check("COPY a .", "/w/a 0644 0:0");
+    check("COPY a b", "/w/b 0644 0:0");
+    check("COPY a new/", "/w/new 0755 0:0, /w/new/a 0644 0:0");
+    check("COPY a b /", "/a 0644 0:0, /b 0644 0:0");
+    check(
+        "COPY d .",
+        "/w/e 0755 0:0, /w/e/y 0644 0:0, /w/l 0777 0:0, /w/x 0644 0:0",
+    );
+    check("COPY link/x .", "/w/x 0644 0:0");
+    check(
+        "COPY link t",
+        "/w/t 0755 0:0, /w/t/e 0755 0:0, /w/t/e/y 0644 0:0, /w/t/l 0777 0:0, /w/t/x 0644 0:0",
+    );
+    check(
+        "COPY --chown=app --chmod=0600 a n/",
+        "/w/n 0755 1000:1000, /w/n/a 0600 1000:1000",
+    );
+    check("COPY [ab] /", "/a 0644 0:0, /b 0644 0:0");
+    check("COPY *.none a /", "/a 0644 0:0");
+}
