@@ -13,6 +13,7 @@ mod host;
 mod report;
 mod setup;
 mod suites;
+mod svg;
 mod tally;
 mod test;
 mod wasm;
@@ -23,6 +24,7 @@ Usage:  cargo x COMMAND
 Commands:
   test [--no-setup] [SUITE...]   run every suite, or the named ones; install first what they need
   test --list                    name the suites
+  picture TITLE                  draw the terminal session on standard input as SVG
 
 Logs are kept whole in target/x-test.";
 
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.split_first() {
         Some((&"test", rest)) => test::main(&project(), rest),
+        Some((&"picture", rest)) => svg::main(rest),
         Some((&("help" | "--help" | "-h"), _)) => {
             println!("{USAGE}");
             ExitCode::SUCCESS
