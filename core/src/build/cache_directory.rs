@@ -94,3 +94,53 @@ fn at(action: &str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let action = format!("{action} {}", path.display());
     move |error| StoreError::io(action, error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::build::cache::MemoryCache;
+    use crate::digest::DiffId;
+    use crate::image::StoredLayer;
+    use crate::spec::{Descriptor, media};
+
+    /// Both caches answer alike.
+    fn check(cache: &dyn Cache) {
+        let parts = KeyParts {
+            instruction: "RUN true".into(),
+            ..KeyParts::default()
+        };
+        let digest = Digest::of(b"layer");
+        let entry = Entry {
+            layer: StoredLayer {
+                blob: Descriptor::new(media::LAYER, digest.clone(), 5),
+                diff_id: DiffId(digest),
+            },
+            finished: None,
+        };
+        let key = parts.key();
+        assert_eq!(cache.get(&key).unwrap(), None);
+        cache.put(&key, &entry).unwrap();
+        assert_eq!(cache.get(&key).unwrap(), Some(entry));
+        assert_eq!(cache.last("here").unwrap(), None);
+        cache.remember("here", &parts).unwrap();
+        assert_eq!(cache.last("here").unwrap(), Some(parts));
+    }
+
+    #[test]
+    fn the_cache_in_memory_and_the_one_on_disk_are_twins() {
+        check(&MemoryCache::default());
+        let place = tempfile::tempdir().unwrap();
+        check(&CacheDirectory::open(place.path()).unwrap());
+    }
+
+    #[test]
+    fn a_damaged_entry_is_forgotten_and_nothing_else() {
+        let place = tempfile::tempdir().unwrap();
+        let cache = CacheDirectory::open(place.path()).unwrap();
+        check(&cache);
+        let key = CacheKey(Digest::of(b"damaged"));
+        fs::write(cache.step(&key), "{\"lay").unwrap();
+        assert_eq!(cache.get(&key).unwrap(), None);
+        assert_eq!(cache.entries().unwrap().len(), 1);
+    }
+}

@@ -184,3 +184,79 @@ fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LoadError 
         source,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dockerfile::ignore;
+    use crate::tree::listing;
+
+    fn directory(files: &[&str]) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = directory.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, file).unwrap();
+            fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
+        }
+        directory
+    }
+
+    #[test]
+    fn what_is_hidden_is_left_out_and_remembered() {
+        let place = directory(&["a", "logs/x.log", "logs/keep/k", "src/b", "target/big"]);
+        std::os::unix::fs::symlink("a", place.path().join("link")).unwrap();
+        let (patterns, found) = ignore::parse("target\nlogs\n!logs/keep\n");
+        assert_eq!(found, []);
+        let time = Timestamp {
+            seconds: 7,
+            nanos: 0,
+        };
+        let context = load(place.path(), &patterns, ".dockerignore", time).unwrap();
+        let text = listing(&context.tree);
+        let text: Vec<_> = text.lines().filter(|l| l.starts_with(['-', 'l'])).collect();
+        insta::assert_snapshot!(text.join("\n"), @r"
+        -rw-r----- 0:0        1 /a
+        lrwxrwxrwx 0:0        - /link -> a
+        -rw-r----- 0:0       11 /logs/keep/k
+        -rw-r----- 0:0        5 /src/b
+        ");
+        let hidden = |path: &str| {
+            let path = RootedPath::parse(path).unwrap();
+            context.hidden.get(&path).copied()
+        };
+        assert_eq!(hidden("target"), Some(1));
+        assert_eq!(hidden("logs/x.log"), Some(2));
+        assert_eq!(hidden("logs/keep"), None);
+        let mut times = context.tree.iter().skip(1).map(|(_, n)| n.meta.mtime);
+        assert!(times.all(|t| t == time));
+    }
+
+    #[test]
+    fn a_file_that_changes_after_its_key_was_made_is_refused() {
+        let place = directory(&["a"]);
+        let time = Timestamp::default();
+        let context = load(place.path(), &Ignore::default(), "", time).unwrap();
+        let node = context.tree.get(&RootedPath::parse("a").unwrap()).unwrap();
+        let Kind::File(content) = &node.kind else {
+            panic!("{node:?}");
+        };
+        assert_eq!(content.read().unwrap(), b"a");
+        assert_eq!(content.digest().unwrap(), Digest::of(b"a"));
+        fs::write(place.path().join("a"), "b").unwrap();
+        let error = content.read().unwrap_err().to_string();
+        assert!(error.contains("does not match its digest"), "{error}");
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_named() {
+        let place = directory(&[]);
+        let root = place.path().join("nowhere");
+        let error = load(&root, &Ignore::default(), "", Timestamp::default()).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.starts_with("read directory ") && text.contains("nowhere"),
+            "{text}"
+        );
+    }
+}
