@@ -1,0 +1,181 @@
+//! Making a step's layer, when the cache has none.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use super::Performer;
+use crate::build::BuildError;
+use crate::build::cache::Entry;
+use crate::build::copy::{self, CopyError, Picked};
+use crate::build::executor::{ExecutorError, RunStep, Script};
+use crate::build::plan::{CopyFrom, CopyStep, Operation, RunPlan, Step};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::digest::DiffId;
+use crate::image::{self, Draft, StoredLayer, gather_layer};
+use crate::layer::{Layer, apply, compress, tar};
+use crate::spec::{Descriptor, media};
+use crate::store::StoreError;
+use crate::tree::{Content, Kind, Timestamp, Tree};
+
+impl Performer<'_> {
+    /// Does what the step says.
+    pub(super) fn make(
+        &mut self,
+        step: &Step,
+        draft: &Draft,
+        picked: Option<(Tree, Vec<Picked>)>,
+    ) -> Result<Entry, BuildError> {
+        let time = Timestamp {
+            seconds: self.options.source_date_epoch.unwrap_or(0),
+            nanos: 0,
+        };
+        let layer = match &step.operation {
+            Operation::Run(run) => return self.run(step, run, draft),
+            Operation::Workdir(path) => {
+                let onto = self.tree(&draft.layers)?;
+                copy::make_directory(path, time, &onto).map_err(|e| source_error(step.span, &e))?
+            }
+            Operation::Copy(copy) => {
+                let onto = self.tree(&draft.layers)?;
+                let (from, picked) = picked.unwrap_or_default();
+                self.copy(step, copy, &from, picked, &onto)?
+            }
+            Operation::Metadata => Layer::default(),
+        };
+        let stored = image::store_layer(self.host.store.as_ref(), &layer)?;
+        Ok(Entry {
+            layer: stored,
+            finished: None,
+        })
+    }
+
+    fn run(&mut self, step: &Step, run: &RunPlan, draft: &Draft) -> Result<Entry, BuildError> {
+        let request = RunStep {
+            number: self.number,
+            args: run.args.clone(),
+            env: run.env.clone(),
+            user: draft.config.config.user.clone(),
+            working_dir: match draft.config.config.working_dir.as_str() {
+                "" => "/".to_owned(),
+                path => path.to_owned(),
+            },
+            network: run.network,
+            script: run.script.as_ref().map(|(path, content)| Script {
+                path: path.clone(),
+                content: content.clone(),
+            }),
+            source_date_epoch: self.options.source_date_epoch,
+        };
+        let executor = self.host.executor;
+        let ran = executor
+            .run(&self.host.store, &draft.layers, &request, self.on)
+            .map_err(|source| match source {
+                ExecutorError::Store(error) => BuildError::Store(error),
+                source => BuildError::Run {
+                    span: step.span,
+                    source,
+                },
+            })?;
+        Ok(Entry {
+            layer: ran.layer,
+            finished: ran.finished,
+        })
+    }
+
+    fn copy(
+        &mut self,
+        step: &Step,
+        copy: &CopyStep,
+        from: &Tree,
+        picked: Vec<Picked>,
+        onto: &Tree,
+    ) -> Result<Layer, BuildError> {
+        let fail = |e| self.copy_error(step, copy, &e);
+        if !copy.unpack {
+            return copy::copy(&copy.spec, &picked, from, onto).map_err(fail);
+        }
+        // ADD: archives are unpacked, everything else is copied, in the order of the sources.
+        let mut onto = onto.clone();
+        let mut layers = Vec::new();
+        for pick in picked {
+            let archive = match from.get(&pick.path).map(|node| &node.kind) {
+                Some(Kind::File(content)) => self.archive(content)?,
+                _ => None,
+            };
+            let layer = match archive {
+                Some(tree) => copy::unpack(&copy.spec, &tree, &onto),
+                None => copy::copy(&copy.spec, &[pick], from, &onto),
+            };
+            let layer = layer.map_err(|e| self.copy_error(step, copy, &e))?;
+            apply(&mut onto, &layer).map_err(|e| source_error(step.span, &e))?;
+            layers.push(layer);
+        }
+        let mut adds = BTreeMap::new();
+        for layer in layers {
+            adds.extend(layer.adds);
+        }
+        Ok(Layer {
+            hides: Vec::new(),
+            adds: adds.into_iter().collect(),
+        })
+    }
+
+    /// The tree in a file that is a tar archive, however it is packed; nothing for other files.
+    ///
+    /// The archive, uncompressed, goes into the store, so that its files can be found again
+    /// without being held in memory. Nothing names it there, so a collection takes it away.
+    fn archive(&self, content: &Content) -> Result<Option<Tree>, BuildError> {
+        let read = |e: io::Error| StoreError::io("read the archive that ADD unpacks", e);
+        let mut start = compress::decoder(content.open().map_err(read)?).map_err(read)?;
+        if !tar::starts_like_an_archive(&mut start) {
+            return Ok(None);
+        }
+        let mut reader = compress::decoder(content.open().map_err(read)?).map_err(read)?;
+        let mut writer = self.host.store.create()?;
+        io::copy(&mut reader, &mut writer).map_err(read)?;
+        let (digest, size) = writer.commit(None)?;
+        let stored = StoredLayer {
+            blob: Descriptor::new(media::LAYER, digest.clone(), size),
+            diff_id: DiffId(digest),
+        };
+        let layer = gather_layer(&self.host.store, &stored)?;
+        let mut tree = Tree::new();
+        apply(&mut tree, &layer).map_err(|e| StoreError::Damaged {
+            what: "the archive that ADD unpacks".to_owned(),
+            reason: e.to_string(),
+        })?;
+        Ok(Some(tree))
+    }
+
+    /// A copy that cannot be done, told at the word of the Dockerfile that it is about.
+    pub(super) fn copy_error(&self, step: &Step, copy: &CopyStep, error: &CopyError) -> BuildError {
+        let CopyError::NotFound {
+            source_number,
+            path,
+        } = error
+        else {
+            return source_error(step.span, error);
+        };
+        let span = copy.source_spans.get(*source_number);
+        let name = path.to_text();
+        let (message, notes) = match &copy.from {
+            CopyFrom::Context => (
+                format!("{name:?} is not in the build context"),
+                self.host.context.about_missing(path),
+            ),
+            CopyFrom::Stage(index) => {
+                let stage = &self.plan.stages[*index].name;
+                (format!("{path} is not in stage {stage}"), Vec::new())
+            }
+            CopyFrom::Image(_) => (format!("{path} is not in that image"), Vec::new()),
+        };
+        let mut diagnostic =
+            Diagnostic::error("CopySource", span.copied().unwrap_or(step.span), message);
+        diagnostic.notes = notes;
+        BuildError::Source(Box::new(diagnostic))
+    }
+}
+
+fn source_error(span: Span, error: &impl ToString) -> BuildError {
+    BuildError::Source(Box::new(Diagnostic::error("Copy", span, error.to_string())))
+}

@@ -1,0 +1,278 @@
+//! Carrying out a plan: stage by stage, step by step.
+
+mod make;
+mod parts;
+
+use std::collections::BTreeMap;
+
+use super::cache::Entry;
+use super::copy::{self, Picked};
+use super::key::{CacheKey, KeyParts, Miss};
+use super::plan::{Base, CopyFrom, Operation, Plan, PlannedStage, Step};
+use super::{BuildError, BuildOptions, Built, Host, StepReport};
+use crate::digest::ChainId;
+use crate::event::Event;
+use crate::image::{Draft, ImageError, StoredLayer, gather_layer};
+use crate::layer::apply;
+use crate::spec::History;
+use crate::tree::{Timestamp, Tree};
+
+pub(super) fn perform(
+    plan: &Plan,
+    host: &Host<'_>,
+    options: &BuildOptions,
+    on: &mut dyn FnMut(Event),
+) -> Result<Built, BuildError> {
+    // Nobody collects blobs that are made here and not yet named.
+    let _hold = host.store.hold()?;
+    let mut performer = Performer {
+        plan,
+        host,
+        options,
+        on,
+        number: 0,
+        of: plan.stages.iter().map(|s| 1 + visible(s)).sum(),
+        finished: Vec::new(),
+        trees: BTreeMap::new(),
+        reports: Vec::new(),
+    };
+    for index in 0..plan.stages.len() {
+        performer.stage(index)?;
+    }
+    let draft = performer.finished.pop().unwrap_or_else(|| Draft {
+        config: crate::spec::ImageConfig::scratch(&crate::spec::Platform::linux("amd64")),
+        layers: Vec::new(),
+    });
+    let image = draft.commit(host.store.as_ref())?;
+    Ok(Built {
+        image,
+        steps: performer.reports,
+    })
+}
+
+/// How many steps of a stage people see: those that make layers.
+fn visible(stage: &PlannedStage) -> usize {
+    let steps = stage.steps.iter();
+    steps.filter(|s| s.operation != Operation::Metadata).count()
+}
+
+struct Performer<'a> {
+    plan: &'a Plan,
+    host: &'a Host<'a>,
+    options: &'a BuildOptions,
+    on: &'a mut dyn FnMut(Event),
+    /// The number of the step that people see now, from 1.
+    number: usize,
+    of: usize,
+    /// The stages that are done.
+    finished: Vec<Draft>,
+    /// Trees that were needed, by chain ID, so that each layer is read once at most.
+    trees: BTreeMap<Option<ChainId>, Tree>,
+    reports: Vec<StepReport>,
+}
+
+impl Performer<'_> {
+    fn stage(&mut self, index: usize) -> Result<(), BuildError> {
+        let stage = &self.plan.stages[index];
+        self.number += 1;
+        let name = self.step_name(stage, 1, &stage.text);
+        self.report(Event::StepStarted {
+            step: self.number,
+            of: self.of,
+            name,
+        });
+        let mut draft = match &stage.base {
+            Base::Scratch => Draft {
+                config: stage.start.clone(),
+                layers: Vec::new(),
+            },
+            Base::Stage(earlier) => self.finished[*earlier].clone(),
+            Base::Image { image, .. } => Draft::from_image(image),
+        };
+        self.report(Event::StepFinished {
+            step: self.number,
+            layer: None,
+        });
+        // The history grows step by step here; everything else comes from the plan.
+        let mut history = std::mem::take(&mut draft.config.history);
+        let mut created = draft.config.created.take();
+        let mut seen = 1;
+        draft.config = stage.start.clone();
+        for (place, step) in stage.steps.iter().enumerate() {
+            draft.config = step.config.clone();
+            let line = History {
+                created_by: Some(step.created_by.clone()),
+                comment: Some("coracle".to_owned()),
+                ..History::default()
+            };
+            if step.operation == Operation::Metadata {
+                history.push(History {
+                    created: Some(self.time(None)),
+                    empty_layer: true,
+                    ..line
+                });
+                continue;
+            }
+            seen += 1;
+            self.number += 1;
+            let name = self.step_name(stage, seen, &step.text);
+            let (step, of) = (self.number, self.of);
+            self.report(Event::StepStarted { step, of, name });
+            let entry = self.step(stage, place, &draft)?;
+            self.report(Event::StepFinished {
+                step,
+                layer: Some((entry.layer.blob.digest.clone(), entry.layer.blob.size)),
+            });
+            let time = self.time(entry.finished.as_deref());
+            if entry.finished.is_some() {
+                created = created.max(Some(time.clone()));
+            }
+            history.push(History {
+                created: Some(time),
+                ..line
+            });
+            draft.layers.push(entry.layer);
+        }
+        draft.config.history = history;
+        draft.config.created = match self.options.source_date_epoch {
+            Some(_) => Some(self.time(None)),
+            None => created.or_else(|| Some(self.time(None))),
+        };
+        self.finished.push(draft);
+        Ok(())
+    }
+
+    /// The time that a line of history bears. What a process made bears the time at which it
+    /// ran; everything else is the same whenever it is built, and says so by bearing none.
+    fn time(&self, finished: Option<&str>) -> String {
+        match (self.options.source_date_epoch, finished) {
+            (Some(seconds), _) => Timestamp { seconds, nanos: 0 }.rfc3339(),
+            (None, Some(finished)) => finished.to_owned(),
+            (None, None) => Timestamp::default().rfc3339(),
+        }
+    }
+
+    fn step_name(&self, stage: &PlannedStage, number: usize, text: &str) -> String {
+        let of = 1 + visible(stage);
+        if self.plan.stages.len() == 1 {
+            return format!("[{number}/{of}] {text}");
+        }
+        format!("[{} {number}/{of}] {text}", stage.name)
+    }
+
+    fn report(&mut self, event: Event) {
+        (self.on)(event);
+    }
+
+    /// Finds the step's result in the cache or makes it.
+    fn step(
+        &mut self,
+        stage: &PlannedStage,
+        place: usize,
+        draft: &Draft,
+    ) -> Result<Entry, BuildError> {
+        let step = &stage.steps[place];
+        let picked = self.picked(step)?;
+        let parts = self.key_parts(step, draft, picked.as_ref())?;
+        let key = parts.key();
+        let place = format!("{}\n{}\n{place}", self.options.place, stage.name);
+        let (found, why) = self.look_up(&key, &parts, &place)?;
+        self.host.cache.remember(&place, &parts)?;
+        let cached = found.is_some();
+        let entry = if let Some(entry) = found {
+            self.report(Event::StepCached {
+                step: self.number,
+                key: key.0.clone(),
+            });
+            entry
+        } else {
+            self.report(Event::StepMissed {
+                step: self.number,
+                why: why.iter().map(Miss::to_string).collect(),
+            });
+            let entry = self.make(step, draft, picked)?;
+            self.host.cache.put(&key, &entry)?;
+            entry
+        };
+        self.reports.push(StepReport {
+            stage: stage.name.clone(),
+            instruction: step.text.clone(),
+            key,
+            cached,
+            why,
+            layer: entry.layer.blob.digest.clone(),
+        });
+        Ok(entry)
+    }
+
+    fn look_up(
+        &self,
+        key: &CacheKey,
+        parts: &KeyParts,
+        place: &str,
+    ) -> Result<(Option<Entry>, Vec<Miss>), BuildError> {
+        if self.options.no_cache {
+            return Ok((None, vec![Miss::Disabled]));
+        }
+        let cache = self.host.cache;
+        if let Some(entry) = cache.get(key)? {
+            let blob = &entry.layer.blob;
+            if self.host.store.size(&blob.digest)? == Some(blob.size) {
+                return Ok((Some(entry), Vec::new()));
+            }
+            return Ok((None, vec![Miss::Lost]));
+        }
+        Ok((None, parts.compare(cache.last(place)?.as_ref())))
+    }
+
+    /// What a COPY takes, and from which tree; nothing for other steps.
+    fn picked(&mut self, step: &Step) -> Result<Option<(Tree, Vec<Picked>)>, BuildError> {
+        let Operation::Copy(copy) = &step.operation else {
+            return Ok(None);
+        };
+        let from = match &copy.from {
+            CopyFrom::Context => self.host.context.tree.clone(),
+            CopyFrom::Stage(index) => {
+                let layers = self.finished[*index].layers.clone();
+                self.tree(&layers)?
+            }
+            CopyFrom::Image(image) => self.tree(&image.layers())?,
+        };
+        let picked =
+            copy::select(&copy.spec, &from).map_err(|e| self.copy_error(step, copy, &e))?;
+        if picked.is_empty() && copy.spec.heredocs.is_empty() {
+            let message = format!(
+                "nothing matches the pattern, so `{}` copies nothing",
+                step.text
+            );
+            self.report(Event::Warning { message });
+        }
+        Ok(Some((from, picked)))
+    }
+
+    /// The tree of a stack, read from the store at most once.
+    fn tree(&mut self, layers: &[StoredLayer]) -> Result<Tree, BuildError> {
+        let id = chain_id(layers);
+        if let Some(tree) = self.trees.get(&id) {
+            return Ok(tree.clone());
+        }
+        let tree = match layers.split_last() {
+            None => Tree::new(),
+            Some((top, below)) => {
+                let mut tree = self.tree(below)?;
+                let layer = gather_layer(&self.host.store, top)?;
+                apply(&mut tree, &layer).map_err(|source| ImageError::Apply {
+                    digest: top.blob.digest.clone(),
+                    source,
+                })?;
+                tree
+            }
+        };
+        self.trees.insert(id, tree.clone());
+        Ok(tree)
+    }
+}
+
+fn chain_id(layers: &[StoredLayer]) -> Option<ChainId> {
+    ChainId::of_stack(layers.iter().map(|layer| &layer.diff_id))
+}

@@ -1,0 +1,79 @@
+//! What a step depends on, collected for its key.
+
+use super::{Performer, chain_id};
+use crate::build::BuildError;
+use crate::build::copy::{self, CopySpec, Picked};
+use crate::build::key::KeyParts;
+use crate::build::plan::{Operation, Step};
+use crate::image::Draft;
+use crate::tree::Tree;
+
+impl Performer<'_> {
+    /// Everything that the result of a step depends on.
+    pub(super) fn key_parts(
+        &self,
+        step: &Step,
+        draft: &Draft,
+        picked: Option<&(Tree, Vec<Picked>)>,
+    ) -> Result<KeyParts, BuildError> {
+        let mut parts = KeyParts {
+            parent: chain_id(&draft.layers),
+            platform: draft.config.platform().to_string(),
+            instruction: step.created_by.clone(),
+            ..KeyParts::default()
+        };
+        let settings = &mut parts.settings;
+        let mut set = |name: &str, value: &str| settings.insert(name.to_owned(), value.to_owned());
+        if let Some(seconds) = self.options.source_date_epoch {
+            set("SOURCE_DATE_EPOCH", &seconds.to_string());
+        }
+        match &step.operation {
+            Operation::Metadata | Operation::Workdir(_) => {}
+            Operation::Run(run) => {
+                parts.instruction = format!("RUN {}", run.args.join(" "));
+                set("USER", &draft.config.config.user);
+                set("WORKDIR", &draft.config.config.working_dir);
+                set("the network", &format!("{:?}", run.network).to_lowercase());
+                if let Some((_, content)) = &run.script {
+                    set("the script", content);
+                }
+                for entry in &run.env {
+                    let (name, value) = entry.split_once('=').unwrap_or((entry, ""));
+                    if !run.env_without_key.contains(name) {
+                        set(&format!("${name}"), value);
+                    }
+                }
+            }
+            Operation::Copy(copy) => {
+                let CopySpec {
+                    sources,
+                    heredocs,
+                    destination,
+                    ..
+                } = &copy.spec;
+                let word = if copy.unpack { "ADD" } else { "COPY" };
+                parts.instruction = format!("{word} {} {destination}", sources.join(" "));
+                for (name, content) in heredocs {
+                    set(&format!("the heredoc {name}"), content);
+                }
+                if let Some(owner) = &copy.spec.chown {
+                    set("--chown", owner);
+                }
+                if let Some(mode) = copy.spec.chmod {
+                    set("--chmod", &format!("{mode:04o}"));
+                }
+                if copy.spec.parents {
+                    set("--parents", "true");
+                }
+                if !copy.spec.exclude.is_empty() {
+                    set("--exclude", &copy.spec.exclude.join(" "));
+                }
+                if let Some((from, picked)) = picked {
+                    parts.files = copy::key_files(&copy.spec, from, picked)
+                        .map_err(|e| self.copy_error(step, copy, &e))?;
+                }
+            }
+        }
+        Ok(parts)
+    }
+}
