@@ -320,6 +320,9 @@ impl TagStore for Layout {
 
     fn tag(&self, name: &str, target: &Descriptor) -> Result<(), StoreError> {
         let mut entry = tag_target(self, name, target)?;
+        if self.resolve(name)?.as_ref() == Some(&entry) {
+            return Ok(());
+        }
         if name != entry.digest.as_str() {
             for key in [REF_NAME, CONTAINERD_NAME] {
                 entry.annotations.insert(key.to_owned(), name.to_owned());
