@@ -15,9 +15,10 @@ pub fn python() -> Option<PathBuf> {
     if image.is_file() {
         return Some(image);
     }
-    crate::skip(
-        "no python:3.12 in target/fixtures; as root: tests/fixtures/python-base.sh \
-         tests/fixtures/notes/requirements.txt target/fixtures/python-3.12.tar",
-    );
+    crate::skip(&crate::missing(
+        "python:3.12 in target/fixtures",
+        "tests/fixtures/python-base.sh tests/fixtures/notes/requirements.txt \
+         target/fixtures/python-3.12.tar",
+    ));
     None
 }

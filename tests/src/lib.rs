@@ -34,3 +34,14 @@ pub fn skip(reason: &str) {
     let thread = std::thread::current();
     eprintln!("SKIP {}: {reason}", thread.name().unwrap_or("?"));
 }
+
+/// The reason of a skip for want of something that the set-up installs when root runs it.
+///
+/// For root it is a set-up that failed, which no list allows; for anybody else it is no fault.
+pub fn missing(what: &str, command: &str) -> String {
+    if Person::me().is_root() {
+        format!("no {what}, although the set-up should have made it: {command}")
+    } else {
+        format!("needs root for {what}: {command}")
+    }
+}

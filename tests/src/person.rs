@@ -33,12 +33,12 @@ impl Person {
             "lone" if me.is_root() => Self::named(LONE),
             "user" if me.subordinate => Ok(me),
             "user" => Err(format!(
-                "needs subordinate ids; as root: usermod --add-subuids 100000-165535 \
+                "needs root for subordinate ids: usermod --add-subuids 100000-165535 \
                  --add-subgids 100000-165535 {}",
                 me.name
             )),
             "lone" if !me.subordinate => Ok(me),
-            "lone" => Err("needs a user without subordinate ids; root's run has one".into()),
+            "lone" => Err("needs root for a user without subordinate ids".into()),
             other => panic!("CORACLE_TEST_AS is {other:?}; it is root, user or lone"),
         }
     }
@@ -62,7 +62,7 @@ impl Person {
         let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
         let (_, uid, gid) = entries(&users)
             .find(|(entry, _, _)| *entry == name)
-            .ok_or_else(|| format!("no user {name}; cargo x test, without --no-setup, adds it"))?;
+            .ok_or_else(|| crate::missing(&format!("the user {name}"), "cargo x test"))?;
         Ok(Self {
             name: name.into(),
             uid,

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use crate::command;
 use crate::host::{self, Host};
+use crate::setup;
 use crate::tally::Tally;
 use crate::wasm;
 
@@ -164,11 +165,15 @@ fn build(context: &Context) -> bool {
 
 fn wasm_check(context: &Context) -> Tally {
     let Some(toolchain) = wasm::toolchain() else {
+        let debian = wasm::packages().join(" ");
+        let target = wasm::TARGET;
+        let who = if setup::is_root() {
+            "no toolchain"
+        } else {
+            "needs root"
+        };
         return Tally::skipped(format!(
-            "no {} toolchain; try: rustup target add {}, or on Debian: apt-get install {}",
-            wasm::TARGET,
-            wasm::TARGET,
-            wasm::packages().join(" ")
+            "{who} for {target}: rustup target add {target}, or on Debian: apt-get install {debian}"
         ));
     };
     let mut cargo = wasm::cargo(toolchain, "check", &context.project);
