@@ -3,6 +3,8 @@
 //! Planning reads no file and runs nothing. What it finds wrong are diagnostics, all of them at
 //! once; what it returns is what will be done, so printing it is `--dry-run`.
 
+mod files;
+mod run;
 mod scope;
 mod stage;
 

@@ -1,16 +1,13 @@
 //! One stage: every instruction becomes a step, in the light of those before it.
 
-use std::collections::BTreeSet;
-
 use serde_json::json;
 
-use super::scope::{PROXIES, Scope};
-use super::{Base, CopyFrom, CopyStep, Operation, PlannedStage, Planner, RunPlan, Step};
-use crate::build::copy::CopySpec;
-use crate::build::executor::RunNetwork;
+use super::run::run_history;
+use super::scope::Scope;
+use super::{Base, Operation, PlannedStage, Planner, Step};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::dockerfile::{
-    self as ast, CommandLine, Instruction, Kind, Pair, RunBody, Spanned, parse, values,
+    self as ast, CommandLine, Instruction, Kind, Pair, Spanned, parse, values,
 };
 use crate::path::RootedPath;
 use crate::spec::{Healthcheck, ImageConfig};
@@ -19,10 +16,10 @@ use crate::spec::{Healthcheck, ImageConfig};
 const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A stage under way.
-struct Stage {
-    number: usize,
-    scope: Scope,
-    config: ImageConfig,
+pub(super) struct Stage {
+    pub(super) number: usize,
+    pub(super) scope: Scope,
+    pub(super) config: ImageConfig,
     /// Whether this stage has a CMD of its own: an ENTRYPOINT takes the base image's back.
     own_cmd: bool,
     steps: Vec<Step>,
@@ -253,225 +250,7 @@ impl Planner<'_> {
         expanded
     }
 
-    fn run(&mut self, stage: &Stage, instruction: &Instruction, run: &ast::Run) -> Option<RunPlan> {
-        if let Some(mount) = run.mounts.first() {
-            self.unsupported(mount.span, "RUN --mount");
-        }
-        if let Some(security) = &run.security
-            && security.value == ast::Security::Insecure
-        {
-            self.unsupported(security.span, "RUN --security=insecure");
-        }
-        if let Some(device) = run.devices.first() {
-            self.unsupported(device.span, "RUN --device");
-        }
-        let mut script = None;
-        let args = match instruction.run_body()? {
-            RunBody::Exec(words) => words,
-            RunBody::Shell(text) => shell_words(&stage.config.config.shell, text),
-            RunBody::Script { name, content } => {
-                let path = format!("/dev/pipes/{name}");
-                script = Some((path.clone(), content));
-                vec![path]
-            }
-        };
-        let mut env = stage.config.config.env.clone();
-        let mut env_without_key = BTreeSet::new();
-        for (name, value) in self.run_args(stage) {
-            let prefix = format!("{name}=");
-            if env.iter().any(|e| e.starts_with(&prefix)) {
-                continue;
-            }
-            if PROXIES.contains(&name.as_str()) && !stage.scope.args.contains_key(&name) {
-                env_without_key.insert(name.clone());
-            }
-            env.push(format!("{name}={value}"));
-        }
-        let network = match run.network.as_ref().map(|n| n.value) {
-            None | Some(ast::Network::Default) => self.options.network,
-            Some(ast::Network::Host) => RunNetwork::Host,
-            Some(ast::Network::None) => RunNetwork::None,
-        };
-        Some(RunPlan {
-            args,
-            env,
-            env_without_key,
-            network,
-            script,
-        })
-    }
-
-    /// The arguments that a process sees: those declared, and proxies that were given.
-    fn run_args(&self, stage: &Stage) -> Vec<(String, String)> {
-        let declared = stage.scope.args.iter();
-        let declared = declared.filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
-        let given = self.options.args.iter();
-        let proxies = given
-            .filter(|(name, _)| PROXIES.contains(&name.as_str()))
-            .filter(|(name, _)| !stage.scope.args.contains_key(*name))
-            .map(|(name, value)| (name.clone(), value.clone()));
-        declared.chain(proxies).collect()
-    }
-
-    fn copy(
-        &mut self,
-        stage: &Stage,
-        instruction: &Instruction,
-        copy: &ast::Copy,
-    ) -> Option<CopyStep> {
-        let from = match &copy.from {
-            None => CopyFrom::Context,
-            Some(from) => self.copy_from(stage.number, from)?,
-        };
-        let (mut spec, source_spans) = self.files(stage, instruction, &copy.files)?;
-        spec.parents = copy.parents;
-        Some(CopyStep {
-            spec,
-            source_spans,
-            from,
-            unpack: false,
-        })
-    }
-
-    fn add(
-        &mut self,
-        stage: &Stage,
-        instruction: &Instruction,
-        add: &ast::Add,
-    ) -> Option<CopyStep> {
-        let (spec, source_spans) = self.files(stage, instruction, &add.files)?;
-        for (source, span) in spec.sources.iter().zip(&source_spans) {
-            if is_remote(source) {
-                self.diagnostics.push(
-                    Diagnostic::error(
-                        "RemoteAdd",
-                        *span,
-                        format!("{source} is an address, and ADD takes local files only so far"),
-                    )
-                    .note("download the file into the build context first"),
-                );
-            }
-        }
-        if let Some(checksum) = &add.checksum {
-            self.unsupported(checksum.span, "ADD --checksum");
-        }
-        Some(CopyStep {
-            spec,
-            source_spans,
-            from: CopyFrom::Context,
-            unpack: add.unpack.unwrap_or(true),
-        })
-    }
-
-    fn copy_from(&mut self, number: usize, from: &Spanned<String>) -> Option<CopyFrom> {
-        if let Some(earlier) = self.find_stage(from, number) {
-            return Some(CopyFrom::Stage(*self.planned.get(&earlier)?));
-        }
-        if let Some(later) = self.find_stage(from, self.sources.len()) {
-            let which = if later == number {
-                "this stage"
-            } else {
-                "a later stage"
-            };
-            self.diagnostics.push(
-                Diagnostic::error(
-                    "StageOrder",
-                    from.span,
-                    format!("--from={} names {which}", from.value),
-                )
-                .note("a stage can copy only from stages that stand before it"),
-            );
-            return None;
-        }
-        let platform = self.sources[number].platform.clone();
-        let (_, image) = self.image(from, &platform, from.span)?;
-        Some(CopyFrom::Image(Box::new(image)))
-    }
-
-    /// What COPY and ADD have in common, expanded.
-    fn files(
-        &mut self,
-        stage: &Stage,
-        instruction: &Instruction,
-        files: &ast::Files,
-    ) -> Option<(CopySpec, Vec<Span>)> {
-        let scope = &stage.scope;
-        let mut sources = Vec::new();
-        let mut source_spans = Vec::new();
-        let mut heredocs = Vec::new();
-        for source in &files.sources {
-            match source {
-                ast::Source::Path(path) => {
-                    for word in scope.expand_words(path, &mut self.diagnostics) {
-                        sources.push(word);
-                        source_spans.push(scope.at.unwrap_or(path.span));
-                    }
-                }
-                ast::Source::Heredoc(index) => {
-                    let heredoc = instruction.heredocs.get(*index)?;
-                    let mut text = heredoc.text();
-                    if heredoc.expand {
-                        let span = heredoc.content_span;
-                        text = scope.expand_heredoc(text, span, &mut self.diagnostics)?;
-                    }
-                    heredocs.push((heredoc.name.clone(), text));
-                }
-            }
-        }
-        let written = scope.expand(&files.destination, &mut self.diagnostics)?;
-        let mut destination = absolute(&stage.config.config.working_dir, &written);
-        if (written.ends_with('/') || written.ends_with("/.") || written == ".")
-            && destination != "/"
-        {
-            destination.push('/');
-        }
-        if sources.len() + heredocs.len() > 1 && !destination.ends_with('/') {
-            self.diagnostics.push(
-                Diagnostic::error(
-                    "CopyDestination",
-                    files.destination.span,
-                    "several sources need a directory, and the destination does not end in `/`",
-                )
-                .fix(
-                    "add a slash",
-                    Span::new(files.destination.span.end, files.destination.span.end),
-                    "/",
-                ),
-            );
-        }
-        let mut expand = |word: &Spanned<String>| scope.expand(word, &mut self.diagnostics);
-        let chown = files.chown.as_ref().and_then(&mut expand);
-        let mode = files.chmod.as_ref().and_then(&mut expand);
-        let exclude = files.exclude.iter().filter_map(&mut expand).collect();
-        let spec = CopySpec {
-            sources,
-            heredocs,
-            destination,
-            chown,
-            chmod: mode.and_then(|text| self.mode(&text, files)),
-            parents: false,
-            exclude,
-            time: self.options.time,
-        };
-        Some((spec, source_spans))
-    }
-
-    fn mode(&mut self, text: &str, files: &ast::Files) -> Option<u32> {
-        let mode = u32::from_str_radix(text, 8).ok().filter(|m| *m <= 0o7777);
-        if mode.is_none() {
-            let span = files
-                .chmod
-                .as_ref()
-                .map_or(files.destination.span, |m| m.span);
-            self.diagnostics.push(
-                Diagnostic::error("BadMode", span, format!("{text:?} is not an octal mode"))
-                    .note("write the permission bits as octal digits, such as --chmod=0755"),
-            );
-        }
-        mode
-    }
-
-    fn unsupported(&mut self, span: Span, what: &str) {
+    pub(super) fn unsupported(&mut self, span: Span, what: &str) {
         self.diagnostics.push(
             Diagnostic::error(
                 "NotSupported",
@@ -483,15 +262,9 @@ impl Planner<'_> {
     }
 }
 
-fn absolute(working_dir: &str, path: &str) -> String {
+pub(super) fn absolute(working_dir: &str, path: &str) -> String {
     let base = RootedPath::root().resolve(working_dir);
     base.resolve(path).to_string()
-}
-
-fn is_remote(source: &str) -> bool {
-    ["http://", "https://", "git://", "git@"]
-        .iter()
-        .any(|scheme| source.starts_with(scheme))
 }
 
 fn set_env(env: &mut Vec<String>, key: &str, value: &str) {
@@ -510,7 +283,7 @@ fn command_line(command: &CommandLine, shell: &[String]) -> Vec<String> {
     }
 }
 
-fn shell_words(shell: &[String], text: String) -> Vec<String> {
+pub(super) fn shell_words(shell: &[String], text: String) -> Vec<String> {
     let mut words = if shell.is_empty() {
         vec!["/bin/sh".to_owned(), "-c".to_owned()]
     } else {
@@ -518,21 +291,6 @@ fn shell_words(shell: &[String], text: String) -> Vec<String> {
     };
     words.push(text);
     words
-}
-
-/// BuildKit's form: the build arguments that the process saw stand before the command.
-fn run_history(stage: &Stage, plan: &RunPlan) -> String {
-    let args: Vec<_> = stage
-        .scope
-        .args
-        .iter()
-        .filter_map(|(name, value)| Some(format!("{name}={}", value.as_ref()?)))
-        .collect();
-    let command = plan.args.join(" ");
-    if args.is_empty() {
-        return format!("RUN {command}");
-    }
-    format!("RUN |{} {} {command}", args.len(), args.join(" "))
 }
 
 fn healthcheck(check: &ast::Healthcheck, config: &crate::spec::RunConfig) -> Healthcheck {

@@ -1,0 +1,173 @@
+//! COPY and ADD: which files go where.
+
+use super::stage::{Stage, absolute};
+use super::{CopyFrom, CopyStep, Planner};
+use crate::build::copy::CopySpec;
+use crate::diagnostic::{Diagnostic, Span};
+use crate::dockerfile::{self as ast, Instruction, Spanned};
+
+impl Planner<'_> {
+    pub(super) fn copy(
+        &mut self,
+        stage: &Stage,
+        instruction: &Instruction,
+        copy: &ast::Copy,
+    ) -> Option<CopyStep> {
+        let from = match &copy.from {
+            None => CopyFrom::Context,
+            Some(from) => self.copy_from(stage.number, from)?,
+        };
+        let (mut spec, source_spans) = self.files(stage, instruction, &copy.files)?;
+        spec.parents = copy.parents;
+        Some(CopyStep {
+            spec,
+            source_spans,
+            from,
+            unpack: false,
+        })
+    }
+
+    pub(super) fn add(
+        &mut self,
+        stage: &Stage,
+        instruction: &Instruction,
+        add: &ast::Add,
+    ) -> Option<CopyStep> {
+        let (spec, source_spans) = self.files(stage, instruction, &add.files)?;
+        for (source, span) in spec.sources.iter().zip(&source_spans) {
+            if is_remote(source) {
+                self.diagnostics.push(
+                    Diagnostic::error(
+                        "RemoteAdd",
+                        *span,
+                        format!("{source} is an address, and ADD takes local files only so far"),
+                    )
+                    .note("download the file into the build context first"),
+                );
+            }
+        }
+        if let Some(checksum) = &add.checksum {
+            self.unsupported(checksum.span, "ADD --checksum");
+        }
+        Some(CopyStep {
+            spec,
+            source_spans,
+            from: CopyFrom::Context,
+            unpack: add.unpack.unwrap_or(true),
+        })
+    }
+
+    fn copy_from(&mut self, number: usize, from: &Spanned<String>) -> Option<CopyFrom> {
+        if let Some(earlier) = self.find_stage(from, number) {
+            return Some(CopyFrom::Stage(*self.planned.get(&earlier)?));
+        }
+        if let Some(later) = self.find_stage(from, self.sources.len()) {
+            let which = if later == number {
+                "this stage"
+            } else {
+                "a later stage"
+            };
+            self.diagnostics.push(
+                Diagnostic::error(
+                    "StageOrder",
+                    from.span,
+                    format!("--from={} names {which}", from.value),
+                )
+                .note("a stage can copy only from stages that stand before it"),
+            );
+            return None;
+        }
+        let platform = self.sources[number].platform.clone();
+        let (_, image) = self.image(from, &platform, from.span)?;
+        Some(CopyFrom::Image(Box::new(image)))
+    }
+
+    /// What COPY and ADD have in common, expanded.
+    fn files(
+        &mut self,
+        stage: &Stage,
+        instruction: &Instruction,
+        files: &ast::Files,
+    ) -> Option<(CopySpec, Vec<Span>)> {
+        let scope = &stage.scope;
+        let mut sources = Vec::new();
+        let mut source_spans = Vec::new();
+        let mut heredocs = Vec::new();
+        for source in &files.sources {
+            match source {
+                ast::Source::Path(path) => {
+                    for word in scope.expand_words(path, &mut self.diagnostics) {
+                        sources.push(word);
+                        source_spans.push(scope.at.unwrap_or(path.span));
+                    }
+                }
+                ast::Source::Heredoc(index) => {
+                    let heredoc = instruction.heredocs.get(*index)?;
+                    let mut text = heredoc.text();
+                    if heredoc.expand {
+                        let span = heredoc.content_span;
+                        text = scope.expand_heredoc(text, span, &mut self.diagnostics)?;
+                    }
+                    heredocs.push((heredoc.name.clone(), text));
+                }
+            }
+        }
+        let written = scope.expand(&files.destination, &mut self.diagnostics)?;
+        let mut destination = absolute(&stage.config.config.working_dir, &written);
+        if (written.ends_with('/') || written.ends_with("/.") || written == ".")
+            && destination != "/"
+        {
+            destination.push('/');
+        }
+        if sources.len() + heredocs.len() > 1 && !destination.ends_with('/') {
+            self.diagnostics.push(
+                Diagnostic::error(
+                    "CopyDestination",
+                    files.destination.span,
+                    "several sources need a directory, and the destination does not end in `/`",
+                )
+                .fix(
+                    "add a slash",
+                    Span::new(files.destination.span.end, files.destination.span.end),
+                    "/",
+                ),
+            );
+        }
+        let mut expand = |word: &Spanned<String>| scope.expand(word, &mut self.diagnostics);
+        let chown = files.chown.as_ref().and_then(&mut expand);
+        let mode = files.chmod.as_ref().and_then(&mut expand);
+        let exclude = files.exclude.iter().filter_map(&mut expand).collect();
+        let spec = CopySpec {
+            sources,
+            heredocs,
+            destination,
+            chown,
+            chmod: mode.and_then(|text| self.mode(&text, files)),
+            parents: false,
+            exclude,
+            time: self.options.time,
+        };
+        Some((spec, source_spans))
+    }
+
+    fn mode(&mut self, text: &str, files: &ast::Files) -> Option<u32> {
+        let mode = u32::from_str_radix(text, 8).ok().filter(|m| *m <= 0o7777);
+        if mode.is_none() {
+            let span = files
+                .chmod
+                .as_ref()
+                .map_or(files.destination.span, |m| m.span);
+            self.diagnostics.push(
+                Diagnostic::error("BadMode", span, format!("{text:?} is not an octal mode"))
+                    .note("write the permission bits as octal digits, such as --chmod=0755"),
+            );
+        }
+        mode
+    }
+}
+
+fn is_remote(source: &str) -> bool {
+    ["http://", "https://", "git://", "git@"]
+        .iter()
+        .any(|scheme| source.starts_with(scheme))
+}
