@@ -10,5 +10,6 @@ pub(crate) mod image_ls_files;
 pub(crate) mod images;
 pub(crate) mod inspect;
 pub(crate) mod reference_parse;
+pub(crate) mod run;
 pub(crate) mod tag;
 pub(crate) mod version;
