@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    base, completion, history, image_check, image_ls_files, images, inspect, reference_parse, tag,
-    version,
+    base, completion, dockerfile_parse, doctor, history, image_check, image_ls_files, images,
+    inspect, load, reference_parse, rmi, save, tag, version,
 };
 use crate::context::Context;
 use crate::failure::Outcome;
@@ -47,15 +47,22 @@ pub(crate) struct Global {
 enum Command {
     Base(base::Options),
     Completion(completion::Options),
+    /// Look at Dockerfiles
+    #[command(subcommand)]
+    Dockerfile(DockerfileCommand),
+    Doctor(doctor::Options),
     History(history::Options),
     /// Manage images
     #[command(subcommand)]
     Image(ImageCommand),
     Images(images::Options),
     Inspect(inspect::Options),
+    Load(load::Options),
     /// Look at image references
     #[command(subcommand)]
     Reference(ReferenceCommand),
+    Rmi(rmi::Options),
+    Save(save::Options),
     Tag(tag::Options),
     Version(version::Options),
 }
@@ -66,10 +73,20 @@ enum ImageCommand {
     Check(image_check::Options),
     History(history::Options),
     Inspect(inspect::Options),
+    Load(load::Options),
     #[command(visible_alias = "list")]
     Ls(images::Options),
     LsFiles(image_ls_files::Options),
+    #[command(visible_alias = "remove")]
+    Rm(rmi::Options),
+    Save(save::Options),
     Tag(tag::Options),
+}
+
+/// `coracle dockerfile …`.
+#[derive(Debug, Subcommand)]
+enum DockerfileCommand {
+    Parse(dockerfile_parse::Options),
 }
 
 /// `coracle reference …`.
@@ -95,6 +112,8 @@ pub(crate) fn run(cli: Cli) -> Outcome {
     match cli.command {
         Command::Base(options) => base::run(&options, &context()?),
         Command::Completion(options) => completion::run(&options),
+        Command::Dockerfile(DockerfileCommand::Parse(options)) => dockerfile_parse::run(&options),
+        Command::Doctor(options) => doctor::run(&options, &context()?),
         Command::History(options) | Command::Image(ImageCommand::History(options)) => {
             history::run(&options, &context()?)
         }
@@ -108,7 +127,16 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Inspect(options) | Command::Image(ImageCommand::Inspect(options)) => {
             inspect::run(&options, &context()?)
         }
+        Command::Load(options) | Command::Image(ImageCommand::Load(options)) => {
+            load::run(&options, &context()?)
+        }
         Command::Reference(ReferenceCommand::Parse(options)) => reference_parse::run(&options),
+        Command::Rmi(options) | Command::Image(ImageCommand::Rm(options)) => {
+            rmi::run(&options, &context()?)
+        }
+        Command::Save(options) | Command::Image(ImageCommand::Save(options)) => {
+            save::run(&options, &context()?)
+        }
         Command::Tag(options) | Command::Image(ImageCommand::Tag(options)) => {
             tag::run(&options, &context()?)
         }

@@ -47,6 +47,12 @@ impl Failure {
         self
     }
 
+    /// The same failure, saying first what was attempted, and on what.
+    pub(crate) fn about(mut self, what: &str) -> Self {
+        self.message = self.message.map(|message| format!("{what}: {message}"));
+        self
+    }
+
     /// The system refused `action`, which names the path.
     pub(crate) fn io(action: impl AsRef<str>, error: &io::Error) -> Self {
         Self::new(format!("{}: {error}", action.as_ref()))

@@ -35,6 +35,9 @@ use crate::failure::Failure;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
+    if let Some(code) = coracle::linux::doctor::answer(&arguments) {
+        return ExitCode::from(code);
+    }
     let code = match app::parse(&arguments) {
         Ok(cli) => {
             let debug = cli.global.debug;

@@ -209,21 +209,25 @@ fn not_found(images: &[Named], wanted: &Reference) -> Failure {
         .filter_map(|reference| Some(reference.tag.as_ref()?.as_str().to_owned()))
         .collect();
     if tags.is_empty() {
-        let failure = Failure::new(format!("there is no image {repository} here"));
+        let failure = Failure::new(format!("there is no image {familiar} here"));
         let names: Vec<_> = all()
             .map(|reference| reference.repository.familiar())
             .collect();
-        return match did_you_mean(&repository, names.iter().map(String::as_str)) {
-            Some(near) => failure.hint(format!(
-                "Did you mean {near}? `coracle images` lists what there is."
-            )),
-            None => failure.hint("`coracle images` lists what there is."),
+        let Some(near) = did_you_mean(&repository, names.iter().map(String::as_str)) else {
+            return failure.hint("`coracle images` lists what there is.");
         };
+        let near = all().filter(|reference| reference.repository.familiar() == near);
+        let near: Vec<_> = near.map(Reference::familiar).collect();
+        return failure.hint(format!("Did you mean {}?", near.join(" or ")));
     }
     let message = match (&wanted.digest, wanted.tag_or_default()) {
-        (Some(digest), _) => format!("the image {repository} is here, but not the digest {digest}"),
+        (Some(digest), _) => {
+            format!(
+                "there is no image {familiar}: {repository} is here, but not with the digest {digest}"
+            )
+        }
         (None, tag) => format!(
-            "the image {repository} is here, but it has no tag {}",
+            "there is no image {familiar}: {repository} is here, but it has no tag {}",
             tag.as_ref().map(ToString::to_string).unwrap_or_default()
         ),
     };
@@ -262,6 +266,19 @@ pub(crate) fn set_tag(
     }
     store.tag(&name, target)?;
     store.untag(target.digest.as_str())?;
+    Ok(())
+}
+
+/// Keeps every image under its digest that had a name in `before` and has none any more.
+pub(crate) fn keep_replaced(
+    store: &dyn Store,
+    before: &[(String, Descriptor)],
+) -> Result<(), StoreError> {
+    for (_, old) in before {
+        if !store.tags()?.iter().any(|(_, t)| t.digest == old.digest) {
+            store.tag(old.digest.as_str(), old)?;
+        }
+    }
     Ok(())
 }
 
@@ -330,15 +347,15 @@ mod tests {
         };
         check(
             "python:3.21",
-            "the image python is here, but it has no tag 3.21\nIts tags are: 3.11, 3.12. Did you mean python:3.11?",
+            "there is no image python:3.21: python is here, but it has no tag 3.21\nIts tags are: 3.11, 3.12. Did you mean python:3.11?",
         );
         check(
             "python",
-            "the image python is here, but it has no tag latest\nIts tags are: 3.11, 3.12.",
+            "there is no image python: python is here, but it has no tag latest\nIts tags are: 3.11, 3.12.",
         );
         check(
             "pyhton:3.12",
-            "there is no image pyhton here\nDid you mean python? `coracle images` lists what there is.",
+            "there is no image pyhton:3.12 here\nDid you mean python:3.11 or python:3.12?",
         );
         check(
             "debian",

@@ -230,3 +230,110 @@ fn a_reader_that_goes_away_is_no_error() {
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "0");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
+
+#[test]
+fn images_are_saved_loaded_and_removed() {
+    let from = store();
+    let to = tempfile::tempdir().unwrap();
+    let archive = to.path().join("saved.tar");
+    let archive = archive.to_str().unwrap();
+    for form in ["docker", "oci"] {
+        stdout(
+            from.path(),
+            &["save", "--format", form, "-o", archive, "app:1", "app:2"],
+        );
+        let loaded = stdout(
+            to.path(),
+            &["load", "-q", "--format", "json", "-i", archive],
+        );
+        let tags: Vec<_> = loaded
+            .lines()
+            .map(|line| {
+                let row: serde_json::Value = serde_json::from_str(line).unwrap();
+                let id = stdout(
+                    from.path(),
+                    &["inspect", "-f", "{{.Id}}", row["Tags"][0].as_str().unwrap()],
+                );
+                assert_eq!(row["Id"], id.trim());
+                row["Tags"].to_string()
+            })
+            .collect();
+        assert_eq!(tags, [r#"["app:1"]"#, r#"["app:2"]"#], "{form}");
+        let both = [
+            stdout(to.path(), &["rmi", "app:2"]),
+            stdout(to.path(), &["rmi", "app:1"]),
+        ];
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(both.concat());
+        }
+        assert_eq!(
+            std::fs::read_dir(to.path().join("store/blobs/sha256"))
+                .unwrap()
+                .count(),
+            0
+        );
+    }
+}
+
+#[test]
+fn a_tag_goes_alone_while_the_image_has_another() {
+    let root = store();
+    let said = stdout(root.path(), &["rmi", "app:latest"]);
+    assert_eq!(said, "Untagged: app:latest\n");
+    stdout(root.path(), &["tag", "app:2", "other:1"]);
+    let id = stdout(root.path(), &["inspect", "-f", "{{.Id}}", "app:2"]);
+    let refused = coracle(root.path(), &["rmi", id.trim()]);
+    assert_eq!(refused.status.code(), Some(1));
+    let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        error.contains("app:2, other:1") && error.contains("--force"),
+        "{error}"
+    );
+    let said = stdout(root.path(), &["rmi", "-f", id.trim()]);
+    assert!(
+        said.starts_with("Untagged: app:2\nUntagged: other:1\nDeleted: sha256:"),
+        "{said}"
+    );
+    assert!(stdout(root.path(), &["image", "check", "app:1"]).contains("everything"));
+    let absent = coracle(root.path(), &["rmi", "nothing"]);
+    assert_eq!(absent.status.code(), Some(1));
+    stdout(root.path(), &["rmi", "-f", "nothing"]);
+}
+
+#[test]
+fn what_is_replaced_by_loading_is_kept() {
+    let root = store();
+    let archive = root.path().join("one.tar");
+    let archive = archive.to_str().unwrap();
+    stdout(root.path(), &["save", "-o", archive, "app:1"]);
+    stdout(root.path(), &["rmi", "app:latest"]);
+    stdout(root.path(), &["tag", "app:2", "app:1"]);
+    stdout(root.path(), &["rmi", "app:2"]);
+    stdout(root.path(), &["load", "-i", archive]);
+    let dangling = stdout(root.path(), &["images", "-q", "-f", "dangling=true"]);
+    assert_eq!(dangling.lines().count(), 1);
+}
+
+/// Without a name, the half-written file must not be taken for an archive.
+#[test]
+fn an_archive_appears_whole_or_not_at_all() {
+    let root = store();
+    let directory = tempfile::tempdir().unwrap();
+    let digest = stdout(
+        root.path(),
+        &["inspect", "-f", "{{(index .Layers 0).Digest}}", "app:1"],
+    );
+    let blob = format!(
+        "store/blobs/sha256/{}",
+        digest.trim().trim_start_matches("sha256:")
+    );
+    std::fs::remove_file(root.path().join(blob)).unwrap();
+    let archive = directory.path().join("app.tar");
+    let output = coracle(
+        root.path(),
+        &["save", "-o", archive.to_str().unwrap(), "app:1"],
+    );
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains(digest.trim()));
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+}

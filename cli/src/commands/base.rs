@@ -70,7 +70,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     }
     let document = json!({
         "Id": image.id(),
-        "Tags": tags.iter().map(Reference::canonical).collect::<Vec<_>>(),
+        "Tags": tags.iter().map(Reference::familiar).collect::<Vec<_>>(),
         "Shell": report.shell,
         "Architecture": report.architecture,
         "Programs": report.programs,

@@ -4,12 +4,17 @@
 
 pub(crate) mod base;
 pub(crate) mod completion;
+pub(crate) mod dockerfile_parse;
+pub(crate) mod doctor;
 pub(crate) mod history;
 pub(crate) mod image_check;
 pub(crate) mod image_ls_files;
 pub(crate) mod images;
 pub(crate) mod inspect;
+pub(crate) mod load;
 pub(crate) mod reference_parse;
+pub(crate) mod rmi;
 pub(crate) mod run;
+pub(crate) mod save;
 pub(crate) mod tag;
 pub(crate) mod version;

@@ -242,8 +242,8 @@ mod tests {
         run_options(&options, &around)
     }
 
-    fn check(line: &str, expected: RunOptions) {
-        assert_eq!(parse(line).unwrap(), expected, "{line}");
+    fn check(line: &str, expected: &RunOptions) {
+        assert_eq!(parse(line).unwrap(), *expected, "{line}");
     }
 
     fn refused(line: &str, part: &str) {
@@ -259,7 +259,7 @@ mod tests {
     fn options_stand_before_the_image_and_arguments_after_it() {
         check(
             "-it -u app -w /srv -h box base ls -l --rm -h",
-            RunOptions {
+            &RunOptions {
                 command: texts(&["ls", "-l", "--rm", "-h"]),
                 user: Some("app".into()),
                 working_dir: Some("/srv".into()),
@@ -270,7 +270,7 @@ mod tests {
         );
         check(
             "--entrypoint= base x",
-            RunOptions {
+            &RunOptions {
                 command: texts(&["x"]),
                 entrypoint: Some(vec![]),
                 ..RunOptions::default()
@@ -282,7 +282,7 @@ mod tests {
     fn variables_come_from_the_line_and_from_here() {
         check(
             "-e A=1 -e HERE -e GONE base",
-            RunOptions {
+            &RunOptions {
                 env: texts(&["A=1", "HERE=yes", "GONE"]),
                 ..RunOptions::default()
             },
@@ -300,12 +300,12 @@ mod tests {
             }],
             ..RunOptions::default()
         };
-        check("-v /a:/b:ro base", bind("/a", "/b", true));
-        check("-v ./a:/b base", bind("/work/here/a", "/b", false));
-        check("-v ../a:/b base", bind("/work/a", "/b", false));
+        check("-v /a:/b:ro base", &bind("/a", "/b", true));
+        check("-v ./a:/b base", &bind("/work/here/a", "/b", false));
+        check("-v ../a:/b base", &bind("/work/a", "/b", false));
         check(
             "--mount type=bind,src=/etc,dst=/b,readonly base",
-            bind("/etc", "/b", true),
+            &bind("/etc", "/b", true),
         );
         let tmpfs = RunOptions {
             tmpfs: vec![Tmpfs {
@@ -314,11 +314,8 @@ mod tests {
             }],
             ..RunOptions::default()
         };
-        check(
-            "--mount type=tmpfs,target=/t,tmpfs-size=1m base",
-            tmpfs.clone(),
-        );
-        check("--tmpfs /t:size=1m base", tmpfs);
+        check("--mount type=tmpfs,target=/t,tmpfs-size=1m base", &tmpfs);
+        check("--tmpfs /t:size=1m base", &tmpfs);
         refused("-v name:/b base", "it comes with volumes");
         refused("--mount target=/b base", "it comes with volumes");
         refused("--mount type=bind,target=/b base", "needs a source");
@@ -336,7 +333,7 @@ mod tests {
     fn networks() {
         check(
             "--network host base",
-            RunOptions {
+            &RunOptions {
                 network: Network::Host,
                 ..RunOptions::default()
             },

@@ -1,0 +1,128 @@
+//! `coracle save`: images to an archive that every other tool can load.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
+
+use coracle::store::archive::{self, ArchiveError, Save};
+
+use crate::context::Context;
+use crate::failure::{Failure, Outcome};
+use crate::names;
+
+/// Save one or more images to a tar archive (streamed to STDOUT by default)
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "[OPTIONS] IMAGE [IMAGE...]",
+    after_help = "\
+Examples:
+  coracle save -o base.tar base
+  coracle save base app:2 | gzip > both.tar.gz
+  coracle save --format oci -o base-oci.tar base
+
+The docker form is an OCI layout with a manifest.json beside it, as docker save writes it
+since version 25; docker, podman and skopeo load it. Layers are written byte for byte as
+they are stored, so every digest stays.
+
+Chapter 04-image of the book explains what is in such an archive."
+)]
+pub(crate) struct Options {
+    /// The images
+    #[arg(value_name = "IMAGE", required = true)]
+    pub(crate) images: Vec<String>,
+    /// Form of the archive: docker or oci
+    #[arg(long, value_name = "string", default_value = "docker")]
+    pub(crate) format: Form,
+    /// Write to a file, instead of STDOUT
+    #[arg(short, long, value_name = "string")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// Which archive to write, by our names and Podman's.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Form {
+    #[value(alias = "docker-archive")]
+    Docker,
+    #[value(alias = "oci-archive")]
+    Oci,
+}
+
+/// Writes the archive. A file appears when it is whole, or not at all.
+pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
+    if options.output.is_none() && io::stdout().is_terminal() {
+        return Err(Failure::new("an archive is nothing for a terminal")
+            .hint("Name a file with -o FILE, or redirect: coracle save IMAGE > FILE"));
+    }
+    let store = context.store()?;
+    let mut images: Vec<Save> = Vec::new();
+    for typed in &options.images {
+        let found = names::find(&*store, &context.platform, typed)?;
+        let tag = found
+            .reference
+            .filter(|reference| reference.digest.is_none());
+        let target = found.named.target;
+        match images
+            .iter_mut()
+            .find(|save| save.target.digest == target.digest)
+        {
+            Some(same) => same.tags.extend(tag),
+            None => images.push(Save {
+                target,
+                tags: tag.into_iter().collect(),
+            }),
+        }
+    }
+    let format = match options.format {
+        Form::Docker => archive::Format::Docker,
+        Form::Oci => archive::Format::Oci,
+    };
+    let write = |out: &mut dyn Write| -> Result<(), ArchiveError> {
+        archive::save(&*store, &images, format, &context.platform, out)
+    };
+    if let Some(path) = &options.output {
+        to_file(path, write)?;
+        return Ok(0);
+    }
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = write(&mut out).and_then(|()| out.flush().map_err(ArchiveError::Write));
+    match written {
+        Err(ArchiveError::Write(error)) => return Err(Failure::writing(&error)),
+        other => other?,
+    }
+    Ok(0)
+}
+
+/// Writes a file beside `path` and renames it when it is whole.
+fn to_file(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), ArchiveError>,
+) -> Result<(), Failure> {
+    // Something that is no file, such as /dev/stdout or a pipe, cannot be replaced.
+    if fs::metadata(path).is_ok_and(|m| !m.is_file()) {
+        let mut file = File::options()
+            .write(true)
+            .open(path)
+            .map_err(|e| Failure::io(format!("open {}", path.display()), &e))?;
+        return Ok(write(&mut file)?);
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
+    let file =
+        File::create(&beside).map_err(|e| Failure::io(format!("write {}", path.display()), &e))?;
+    let mut out = BufWriter::new(file);
+    let written = write(&mut out)
+        .map_err(Failure::from)
+        .and_then(|()| {
+            out.flush()
+                .map_err(|e| Failure::io(format!("write {}", path.display()), &e))
+        })
+        .and_then(|()| {
+            fs::rename(&beside, path)
+                .map_err(|e| Failure::io(format!("write {}", path.display()), &e))
+        });
+    if written.is_err() {
+        // The error that led here is the one to report.
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
