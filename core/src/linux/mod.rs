@@ -1,6 +1,7 @@
 //! The Linux kernel: unpacking, snapshots, namespaces, confinement, processes.
 
 pub mod base;
+pub mod containers;
 pub mod doctor;
 mod lower;
 pub mod meta;
