@@ -178,6 +178,16 @@ impl Running {
     }
 }
 
+impl Drop for Running {
+    /// A test that fails half-way does not leave its commands running.
+    fn drop(&mut self) {
+        if self.runs() {
+            self.kill_group();
+            let _ = self.child.wait();
+        }
+    }
+}
+
 impl Outcome {
     /// Asserts exit code 0.
     #[track_caller]
