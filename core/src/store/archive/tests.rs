@@ -514,3 +514,26 @@ fn a_layout_directory_is_loaded_like_its_archive() {
     assert!(error.to_string().contains(image.id().as_str()), "{error}");
     assert_eq!(store.blobs().unwrap(), []);
 }
+
+#[test]
+fn each_layer_is_reported_once() {
+    let (image, parts) = nested();
+    let mut sizes = Vec::new();
+    load(
+        &*archive(&parts),
+        &MemoryStore::new(),
+        &amd64(),
+        &mut |event| {
+            if let Event::Layer {
+                state: "loaded",
+                size,
+                ..
+            } = event
+            {
+                sizes.push(size);
+            }
+        },
+    )
+    .unwrap();
+    assert_eq!(sizes, image.layers.each_ref().map(|l| gzip(l).len() as u64));
+}
