@@ -49,6 +49,13 @@ pub enum Event {
         /// The layer it added, if it is not metadata only: digest and size in bytes.
         layer: Option<(Digest, u64)>,
     },
+    /// What a container's command wrote, where its output is captured.
+    Output {
+        /// 1 is standard output, 2 is standard error.
+        stream: u8,
+        /// What it wrote, as it came: perhaps a part of a line, perhaps many lines.
+        text: String,
+    },
     /// Something the kernel was asked for, why, and where it is taught.
     Explain(Explanation),
     /// Something a person should know although the flow goes on.
@@ -60,7 +67,7 @@ pub enum Event {
     Layer {
         /// The layer's digest.
         digest: Digest,
-        /// What happened: `exists`, `unpacked`, `loaded`.
+        /// What happened: `exists`, `unpacked`.
         state: &'static str,
         /// Its size as a blob, in bytes.
         size: u64,

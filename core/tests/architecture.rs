@@ -27,15 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // 2 the hold
     (
         "store",
-        &[
-            "digest",
-            "event",
-            "layer",
-            "path",
-            "reference",
-            "spec",
-            "tree",
-        ],
+        &["digest", "event", "layer", "path", "reference", "spec"],
     ),
     (
         "image",

@@ -1,12 +1,42 @@
 //! The Linux kernel: unpacking, snapshots, namespaces, confinement, processes.
 
+pub mod sys;
+
+// Disks: layers become directories, and directories layers.
 pub mod base;
-pub mod containers;
-pub mod doctor;
 mod lower;
 pub mod meta;
 pub mod root;
 pub mod scan;
 pub mod snapshot;
-pub mod sys;
 pub mod unpack;
+
+// Processes: a directory and a specification become a container.
+pub mod containers;
+pub mod runtime;
+pub mod userns;
+
+mod control;
+mod explain;
+mod signals;
+mod stage;
+mod terminal;
+
+mod enter;
+mod executable;
+mod mountpoints;
+mod network;
+
+mod capabilities;
+mod cgroups;
+mod devices;
+mod exec;
+mod init;
+mod mounts;
+mod reaper;
+mod seccomp;
+
+// What this machine allows.
+pub mod doctor;
+
+pub use stage::dispatch;

@@ -50,6 +50,51 @@ pub const ALL: [&str; 41] = [
     "CAP_CHECKPOINT_RESTORE",
 ];
 
+/// What each of them permits, in the same order: "a process that has it may …".
+pub const PERMITS: [&str; 41] = [
+    "give files to other users",
+    "read and write files whatever their permissions say",
+    "read every file, and open files by handles that know no root directory",
+    "act as the owner of files that belong to others",
+    "keep the set-user-ID bit of files that it changes",
+    "send signals to the processes of other users",
+    "become any group",
+    "become any user",
+    "give up capabilities for good",
+    "mark files as unchangeable",
+    "listen on ports below 1024",
+    "send to everybody on a network",
+    "configure interfaces, routes and packet filters",
+    "send packets of its own making, as ping does",
+    "keep memory from being swapped out",
+    "use the shared memory of other users",
+    "load code into the kernel",
+    "reach hardware directly",
+    "change the root directory",
+    "look into and change any process",
+    "have the kernel write down every process",
+    "mount, make namespaces, and a hundred other things",
+    "restart the machine",
+    "take processor time from others",
+    "pass every limit",
+    "set the clock of the machine",
+    "disturb other terminals",
+    "make device nodes",
+    "be told when others open a file",
+    "write into the audit log",
+    "turn auditing off",
+    "give capabilities to program files",
+    "pass over mandatory access control",
+    "change mandatory access control",
+    "read the kernel's messages and addresses",
+    "wake the machine from sleep",
+    "keep the machine from sleeping",
+    "read the audit log",
+    "measure what other processes do",
+    "load programs into the kernel's virtual machine",
+    "choose the numbers of new processes",
+];
+
 /// The fourteen that a container has when nobody asks for others, as in Docker: enough to install
 /// packages and to serve on port 80, not enough to touch the host.
 pub const DEFAULT: [&str; 14] = [

@@ -33,7 +33,6 @@ pub(super) fn image(
         });
     }
     for (layer, expected) in manifest.layers.iter().zip(diff_ids) {
-        let is_known = load.diff_ids.contains_key(&layer.digest);
         let actual = diff_id(&layer.digest, load)?;
         if actual != *expected {
             return Err(ArchiveError::Layer {
@@ -42,13 +41,11 @@ pub(super) fn image(
                 actual,
             });
         }
-        if !is_known {
-            (load.on)(Event::Layer {
-                digest: layer.digest.clone(),
-                state: "loaded",
-                size: layer.size,
-            });
-        }
+        (load.on)(Event::Layer {
+            digest: layer.digest.clone(),
+            state: "loaded",
+            size: layer.size,
+        });
     }
     Ok(config)
 }
