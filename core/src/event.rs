@@ -67,7 +67,7 @@ pub enum Event {
     Layer {
         /// The layer's digest.
         digest: Digest,
-        /// What happened: `exists`, `unpacked`.
+        /// What happened: `exists`, `unpacked`, `loaded`.
         state: &'static str,
         /// Its size as a blob, in bytes.
         size: u64,

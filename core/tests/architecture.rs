@@ -27,7 +27,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // 2 the hold
     (
         "store",
-        &["digest", "event", "layer", "path", "reference", "spec"],
+        &[
+            "digest",
+            "event",
+            "layer",
+            "path",
+            "reference",
+            "spec",
+            "tree",
+        ],
     ),
     (
         "image",

@@ -68,7 +68,7 @@ pub(crate) const ALL: &[Suite] = &[
     },
     Suite {
         name: "cli",
-        about: "the commands, without a container",
+        about: "the commands that need no container",
         run: |context| family(context, "cli"),
     },
     Suite {
@@ -211,8 +211,8 @@ fn cargo_command(context: &Context, words: &[&str]) -> Command {
 
 /// `--test NAME` for every file `*/tests/NAME.rs` that belongs to a family.
 ///
-/// A file's family is the first word of its name (`golden_dockerfile.rs`); a file of no known
-/// family is a unit test, so no file is ever forgotten.
+/// A file's family is the first word of its name (`golden_dockerfile.rs`), or its package's: so no
+/// file is ever forgotten.
 fn integration(project: &Path, family: &str) -> Vec<String> {
     let mut names = Vec::new();
     for package in ["core", "cli", "tests", "xtask"] {
@@ -221,21 +221,21 @@ fn integration(project: &Path, family: &str) -> Vec<String> {
         };
         let files = entries.flatten().map(|entry| entry.path());
         let sources = files.filter(|path| path.extension().is_some_and(|e| e == "rs"));
-        names.extend(sources.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())));
+        let stems = sources.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()));
+        names.extend(stems.filter(|name| family_of(package, name) == family));
     }
     names.sort();
     names.dedup();
-    names.retain(|name| family_of(name) == family);
     let words = names.into_iter().map(|name| ["--test".to_owned(), name]);
     words.flatten().collect()
 }
 
-fn family_of(name: &str) -> &str {
+fn family_of<'a>(package: &'a str, name: &'a str) -> &'a str {
     let word = name.split('_').next().unwrap_or(name);
-    if ["golden", "twins", "hostile", "cli", "e2e"].contains(&word) {
-        word
-    } else {
-        "unit"
+    match (word, package) {
+        ("golden" | "twins" | "hostile" | "cli" | "e2e", _) => word,
+        (_, "cli") => "cli",
+        _ => "unit",
     }
 }
 
@@ -244,13 +244,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_belongs_to_the_family_of_its_first_word() {
-        let check = |name: &str, expected: &str| assert_eq!(family_of(name), expected, "{name}");
-        check("golden_dockerfile", "golden");
-        check("hostile", "hostile");
-        check("e2e_notes", "e2e");
-        check("architecture", "unit");
-        check("client", "unit");
+    fn a_file_belongs_to_the_family_of_its_first_word_or_of_its_package() {
+        let check = |package: &str, name: &str, expected: &str| {
+            assert_eq!(family_of(package, name), expected, "{package} {name}");
+        };
+        check("core", "golden_dockerfile", "golden");
+        check("tests", "hostile", "hostile");
+        check("tests", "e2e_notes", "e2e");
+        check("core", "architecture", "unit");
+        check("cli", "usage", "cli");
+        check("cli", "golden_help", "golden");
+        check("tests", "client", "unit");
     }
 
     #[test]

@@ -37,8 +37,13 @@ pub(super) fn form(line: &Logical, range: Range<usize>) -> Form {
     }
 }
 
-/// A warning if the shell form in `range` was probably meant as the exec form.
-pub(super) fn looks_like_exec(line: &Logical, range: Range<usize>) -> Option<Diagnostic> {
+/// A warning if the text in `range` was probably meant as the exec form. `read_as` says what it is
+/// instead.
+pub(super) fn looks_like_exec(
+    line: &Logical,
+    range: Range<usize>,
+    read_as: &str,
+) -> Option<Diagnostic> {
     let text = &line.text[range.clone()];
     if !meant_as_exec(text) {
         return None;
@@ -50,7 +55,7 @@ pub(super) fn looks_like_exec(line: &Logical, range: Range<usize>) -> Option<Dia
         span,
         "this looks like the exec form, but it is not valid JSON",
     )
-    .note("it is read as the shell form: the shell gets the whole text, brackets included");
+    .note(read_as);
     let whole = line.span(range);
     Some(match repaired(text) {
         Some((title, text)) => finding.fix(title, whole, text),
@@ -70,15 +75,18 @@ fn meant_as_exec(text: &str) -> bool {
     let Some((quoted, rest)) = behind_first_word(inside) else {
         return false;
     };
+    if quoted && !spaced {
+        // A shell's test needs a space behind its bracket.
+        return true;
+    }
     match rest.chars().next() {
         Some(',') => true,
         Some(']') => {
             let behind = rest[1..].trim_start();
             let shell_goes_on = behind.starts_with(['&', '|', ';']);
-            quoted && !shell_goes_on && !(spaced && behind.is_empty() && text.ends_with(" ]"))
+            quoted && !shell_goes_on && !(behind.is_empty() && text.ends_with(" ]"))
         }
-        None => quoted && !spaced,
-        Some(_) => false,
+        _ => false,
     }
 }
 
@@ -114,6 +122,10 @@ fn repaired(text: &str) -> Option<(&'static str, String)> {
             text.replace('\'', "\""),
         ));
     }
+    candidates.push((
+        "put commas between the strings",
+        text.replace("\" \"", "\", \""),
+    ));
     if let Some(end) = text.rfind(']') {
         let list = text[..end].trim_end();
         if let Some(list) = list.strip_suffix(',') {
@@ -324,7 +336,7 @@ mod tests {
     fn what_was_meant_as_exec_form_is_told_from_shell_tests() {
         let check = |text: &str, mended: Option<Option<&str>>| {
             let line = logical(text);
-            let got = looks_like_exec(&line, 0..line.text.len());
+            let got = looks_like_exec(&line, 0..line.text.len(), "");
             let got = got.map(|d| d.fix.map(|f| f.replacement));
             assert_eq!(got, mended.map(|m| m.map(str::to_owned)), "{text}");
         };
@@ -335,7 +347,9 @@ mod tests {
         check(r#"["a"]`"#, Some(Some(r#"["a"]"#)));
         check(r#"["c:\windows\x.exe", "b"]"#, Some(None));
         check("[node, app.js]", Some(None));
-        check(r#"["a" "b"]"#, None);
+        check(r#"["a" "b"]"#, Some(Some(r#"["a", "b"]"#)));
+        check(r#"["$x" = y]"#, Some(None));
+        check(r#"[ "a" "b" ]"#, None);
         check(r#"[ "$x" = y ] && z"#, None);
         check(r#"[ "$x" ] && z"#, None);
         check(r#"[ "$x" ]; z"#, None);

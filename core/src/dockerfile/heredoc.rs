@@ -20,6 +20,15 @@ pub(super) struct Mark {
     pub(super) fd: u32,
 }
 
+impl Mark {
+    /// The terminator that was meant in `<<EOF;` or `$(cat <<EOF)`, where the rest belongs to the
+    /// word, too.
+    pub(super) fn shorter(&self) -> Option<&str> {
+        let shorter = self.name.trim_end_matches([';', ')', '&', '|']);
+        (!shorter.is_empty() && shorter != self.name).then_some(shorter)
+    }
+}
+
 /// The heredocs that a line announces, in order.
 ///
 /// The line is read as the shell words it is made of. A line that cannot be read so, because a

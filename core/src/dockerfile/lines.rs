@@ -190,7 +190,7 @@ impl<'a> Reader<'a> {
                 closed = true;
                 break;
             }
-            if nearly.is_none() && line.trim() == mark.name {
+            if nearly.is_none() && (line.trim() == mark.name || Some(line) == mark.shorter()) {
                 nearly = Some((physical, self.at, self.line));
             }
         }
@@ -332,21 +332,28 @@ fn unclosed(mark: &Mark, span: Span, nearly: Option<Range<usize>>, source: &str)
     let name = &mark.name;
     let message = format!("this heredoc is never closed: no line is exactly `{name}`");
     let finding = Diagnostic::error("UnclosedHeredoc", span, message);
-    if let Some(range) = nearly {
-        let line = Position::of(source, range.start).line;
-        return finding
+    let line = nearly.clone().map(|n| Position::of(source, n.start).line);
+    match (nearly, line, mark.shorter()) {
+        (Some(place), Some(line), _) if source[place.clone()].trim() == name => finding
             .note(format!("line {line} has `{name}` with space around it"))
             .fix(
                 format!("remove the space around `{name}` in line {line}"),
-                Span::new(range.start, range.end),
+                Span::new(place.start, place.end),
                 name.clone(),
-            );
-    }
-    match name.strip_suffix([';', ')', '&', '|']) {
-        Some(shorter) => finding.note(format!(
-            "the terminator is the whole word `{name}`; put a space behind `{shorter}`"
-        )),
-        None => finding,
+            ),
+        (nearly, _, Some(shorter)) => {
+            let finding = finding.note(format!("the terminator is the whole word `{name}`"));
+            let at = span.end - (name.len() - shorter.len());
+            match nearly.filter(|_| source[..span.end].ends_with(name.as_str())) {
+                Some(_) => finding.fix(
+                    format!("put a space behind `{shorter}`"),
+                    Span::new(at, at),
+                    " ",
+                ),
+                None => finding,
+            }
+        }
+        _ => finding,
     }
 }
 

@@ -1,13 +1,14 @@
 //! Dockerfiles: text becomes typed instructions with byte spans. Parsing never fails.
 //!
-//! [`parse()`] reads a whole file: [`lines`] joins physical lines into logical ones, [`words`] and
-//! [`flags`] cut those into pieces, [`instructions`] gives the pieces their meaning. What is wrong
+//! [`parse()`] reads a whole file: [`lines`] joins physical lines into logical ones, [`raw`] cuts
+//! those into pieces, [`instructions`] gives the pieces their meaning. What is wrong
 //! becomes a diagnostic, and the rest of the file is still understood. [`expand`] is the small
 //! shell language of `$x`, and [`ignore`] is `.dockerignore`.
 //!
 //! The language is BuildKit's; where the classic builder differs, BuildKit counts.
 
 pub mod ast;
+mod commands;
 mod exec;
 pub mod expand;
 mod flags;
@@ -16,9 +17,11 @@ mod heredoc;
 pub mod ignore;
 mod instructions;
 pub mod json;
+mod keyword;
 mod lines;
 pub mod mount;
 mod parse;
+mod raw;
 pub mod values;
 mod words;
 

@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use super::ast::{Dockerfile, Heredoc, Instruction, Kind, Spanned};
 use super::heredoc;
-use super::instructions::{self, NAMES, Raw};
+use super::instructions;
+use super::keyword::{self, known, near};
 use super::lines::{Logical, Reader};
-use super::words;
-use crate::diagnostic::{Diagnostic, Span, did_you_mean};
+use super::raw::Raw;
+use crate::diagnostic::{Diagnostic, Span};
 
 /// A tree, and what is wrong with the text it came from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -25,9 +26,10 @@ pub struct Parsed {
 pub fn parse(source: &str) -> Parsed {
     let mut diagnostics = Vec::new();
     let mut reader = Reader::new(source);
-    let mut list = Vec::new();
+    let mut list: Vec<Instruction> = Vec::new();
     while let Some(line) = reader.logical(&mut diagnostics) {
-        list.push(instruction(&line, &mut reader, &mut diagnostics));
+        let next = instruction(&line, list.last(), &mut reader, &mut diagnostics);
+        list.push(next);
     }
     check_order(&list, source, &mut diagnostics);
     check_stage_names(&list, &mut diagnostics);
@@ -45,11 +47,12 @@ pub fn parse(source: &str) -> Parsed {
 /// One logical line and the heredocs behind it.
 fn instruction(
     line: &Logical,
+    before: Option<&Instruction>,
     reader: &mut Reader<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Instruction {
     let whole = line.trim(0..line.text.len());
-    let mut instruction = cut(line, whole, reader, diagnostics);
+    let mut instruction = cut(line, whole, before, reader, diagnostics);
     instruction.start_line = line.start_line;
     instruction.end_line = reader.line();
     instruction.original.clone_from(&line.text);
@@ -71,10 +74,11 @@ fn instruction(
 fn cut(
     line: &Logical,
     range: Range<usize>,
+    before: Option<&Instruction>,
     reader: &mut Reader<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Instruction {
-    let (keyword, name) = keyword(line, range.clone(), diagnostics);
+    let (keyword, name) = keyword::find(line, range.clone(), before, reader.escape, diagnostics);
     let mut instruction = Instruction {
         span: line.span(keyword.start..range.end),
         start_line: line.start_line,
@@ -89,6 +93,10 @@ fn cut(
         kind: Kind::Invalid,
     };
     let Some(name) = name else {
+        // The lines of its heredocs are not instructions, whatever it was meant to be.
+        if let Some("RUN" | "COPY" | "ADD") = near(&instruction.keyword) {
+            instruction.heredocs = heredocs(line, range.start, reader, diagnostics);
+        }
         return instruction;
     };
     let raw = Raw::cut(line, name, keyword, range.end, reader.escape, diagnostics);
@@ -110,89 +118,6 @@ fn cut(
     instruction
 }
 
-/// The keyword at the start of `range`, and which instruction it is. An unknown one is reported.
-fn keyword(
-    line: &Logical,
-    range: Range<usize>,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> (Range<usize>, Option<&'static str>) {
-    let text = &line.text[range.clone()];
-    let length = text.find(words::is_separator).unwrap_or(text.len());
-    let word = range.start..range.start + length;
-    let text = &line.text[word.clone()];
-    if let Some(name) = known(text) {
-        return (word, Some(name));
-    }
-    // Something before a keyword, such as a backtick that came along from a formatted text.
-    let stray = text.len()
-        - text
-            .trim_start_matches(|c: char| !c.is_alphanumeric())
-            .len();
-    if let Some(name) = known(&text[stray..]) {
-        let span = line.span(word.start..word.start + stray);
-        let what = &text[..stray];
-        let title = match what {
-            "`" => "remove the backtick".to_owned(),
-            _ => format!("remove `{what}`"),
-        };
-        diagnostics.push(
-            Diagnostic::error(
-                "StrayCharacter",
-                span,
-                format!("there is a stray {} before {name}", quote(what)),
-            )
-            .note("an instruction begins with its name")
-            .fix(title, span, ""),
-        );
-        return (word.start + stray..word.end, Some(name));
-    }
-    diagnostics.push(unknown(line, word.clone()));
-    (word, None)
-}
-
-/// A text in quotes that it does not contain itself.
-fn quote(text: &str) -> String {
-    match text {
-        "`" => "backtick".to_owned(),
-        _ => format!("`{text}`"),
-    }
-}
-
-fn unknown(line: &Logical, word: Range<usize>) -> Diagnostic {
-    let text = &line.text[word.clone()];
-    let span = line.span(word);
-    if text.is_empty() {
-        let message = "this line holds nothing but a continuation character";
-        return Diagnostic::error("UnknownInstruction", span, message);
-    }
-    let finding = Diagnostic::error(
-        "UnknownInstruction",
-        span,
-        format!("there is no instruction `{text}`"),
-    );
-    if let Some(near) = near(text) {
-        return finding.note(format!("did you mean {near}?")).fix(
-            format!("write {near}"),
-            span,
-            near,
-        );
-    }
-    finding.note(
-        "is this the rest of the line above? A line goes on when it ends with the escape character",
-    )
-}
-
-fn near(text: &str) -> Option<&'static str> {
-    did_you_mean(text, NAMES)
-}
-
-fn known(text: &str) -> Option<&'static str> {
-    NAMES
-        .iter()
-        .find(|name| name.eq_ignore_ascii_case(text))
-        .copied()
-}
-
 /// The instruction of an ONBUILD.
 fn trigger(
     raw: &Raw<'_>,
@@ -205,15 +130,14 @@ fn trigger(
         diagnostics.push(Diagnostic::error("MissingArgument", span, message));
         return None;
     }
-    let text = &raw.line.text[raw.rest.clone()];
-    let word = text.split(words::is_separator).next().unwrap_or(text);
-    if let Some(name @ ("ONBUILD" | "FROM" | "MAINTAINER")) = known(word) {
-        let span = raw.line.span(raw.rest.start..raw.rest.start + word.len());
+    let word = keyword::word(raw.line, raw.rest.start, raw.rest.end);
+    if let Some(name @ ("ONBUILD" | "FROM" | "MAINTAINER")) = known(&raw.line.text[word.clone()]) {
+        let span = raw.line.span(word);
         let message = format!("ONBUILD cannot keep {name}");
         diagnostics.push(Diagnostic::error("OnbuildNotAllowed", span, message));
         return None;
     }
-    Some(cut(raw.line, raw.rest.clone(), reader, diagnostics))
+    Some(cut(raw.line, raw.rest.clone(), None, reader, diagnostics))
 }
 
 fn heredocs(
@@ -243,7 +167,7 @@ fn begins_stage(instruction: &Instruction) -> bool {
 /// Before the first FROM there can only be ARG, and a FROM there must be.
 fn check_order(list: &[Instruction], source: &str, diagnostics: &mut Vec<Diagnostic>) {
     if list.is_empty() {
-        let span = Span::new(0, source.len().min(1));
+        let span = Span::new(0, source.chars().next().map_or(0, char::len_utf8));
         let message = "there are no instructions";
         diagnostics.push(
             Diagnostic::error("NoInstructions", span, message)

@@ -320,7 +320,7 @@ impl TagStore for Layout {
 
     fn tag(&self, name: &str, target: &Descriptor) -> Result<(), StoreError> {
         let mut entry = tag_target(self, name, target)?;
-        if self.resolve(name)?.as_ref() == Some(&entry) {
+        if is_tagged(&self.index()?, name, &entry) {
             return Ok(());
         }
         if name != entry.digest.as_str() {
@@ -374,6 +374,14 @@ fn name_of(entry: &Descriptor) -> String {
     name.cloned().unwrap_or_else(|| entry.digest.to_string())
 }
 
+/// Whether the index says already what tagging `target` would make it say.
+fn is_tagged(index: &Index, name: &str, target: &Descriptor) -> bool {
+    let named = |name: &str| index.manifests.iter().find(|entry| name_of(entry) == name);
+    let nameless = target.digest.as_str();
+    named(name).map(without_names).as_ref() == Some(target)
+        && (name == nameless || named(nameless).is_none())
+}
+
 /// A file under `tmp/`, removed when dropped unless it has been renamed away.
 #[derive(Debug)]
 struct Temporary {
@@ -402,7 +410,10 @@ impl Drop for Temporary {
 
 impl Write for Temporary {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.file.write(buf)
+        // Whoever writes a blob sees only a writer, so the path has to be said here.
+        let write =
+            |e: io::Error| io::Error::new(e.kind(), format!("write {}: {e}", self.path.display()));
+        self.file.write(buf).map_err(write)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -148,7 +148,9 @@ fn an_image_without_a_tag_is_kept_by_its_digest(store: &dyn Store) {
     store.tag(b.digest.as_str(), &b).unwrap();
     assert!(store.tag(a.digest.as_str(), &b).is_err());
     assert_eq!(store.resolve(a.digest.as_str()).unwrap(), Some(a.clone()));
-    // Given a tag, it is no longer nameless.
+    // Given a tag, even one that it has, it is no longer nameless.
+    store.tag("x:1", &a).unwrap();
+    store.tag(a.digest.as_str(), &a).unwrap();
     store.tag("x:1", &a).unwrap();
     let names: Vec<_> = store.tags().unwrap().into_iter().map(|t| t.0).collect();
     assert_eq!(names, [b.digest.as_str(), "x:1"]);

@@ -257,8 +257,11 @@ fn whiteout(path: &RootedPath) -> Result<Option<Whiteout>, String> {
 }
 
 fn meta(header: &Header, pax: &Pax) -> Result<Meta, String> {
-    let id = |what: &str, pax: Option<u64>, header: io::Result<u64>| {
+    // To other readers a field that was left empty is zero.
+    let is_empty = |field: &[u8]| field.iter().all(|b| matches!(b, 0 | b' '));
+    let id = |what: &str, pax: Option<u64>, field: &[u8], header: io::Result<u64>| {
         pax.or(header.ok())
+            .or(is_empty(field).then_some(0))
             .and_then(|n| u32::try_from(n).ok())
             .ok_or_else(|| format!("has a {what} that is not a number below 2^32"))
     };
@@ -270,8 +273,8 @@ fn meta(header: &Header, pax: &Pax) -> Result<Meta, String> {
     };
     Ok(Meta {
         mode: header.mode().map_err(|_| "has a mode that is no number")? & 0o7777,
-        uid: id("uid", pax.number("uid"), header.uid())?,
-        gid: id("gid", pax.number("gid"), header.gid())?,
+        uid: id("uid", pax.number("uid"), &header.as_old().uid, header.uid())?,
+        gid: id("gid", pax.number("gid"), &header.as_old().gid, header.gid())?,
         mtime,
         xattrs: pax.xattrs(),
     })

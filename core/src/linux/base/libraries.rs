@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{Read, Seek};
 use std::sync::Arc;
 
+use super::directories::{configured_directories, is_musl, musl_directories};
 use super::elf::{MAGIC, Machine, Object};
 use super::host::Host;
 use crate::path::RootedPath;
@@ -51,6 +52,18 @@ struct Loaded {
     origin: Vec<u8>,
     /// `DT_RPATH` directories of the objects that led here, which it searches too.
     inherited: Vec<Vec<u8>>,
+}
+
+/// Where a search ended.
+#[derive(Debug)]
+struct Hit {
+    /// The directory's path and the name.
+    path: Vec<u8>,
+    /// Where that really is, links followed.
+    place: RootedPath,
+    object: Arc<Object>,
+    /// Whether `/etc/ld.so.conf` alone led here.
+    configured: bool,
 }
 
 impl Libraries {
@@ -117,19 +130,19 @@ impl Libraries {
                 }
                 let rest = self.machine_directories(host, loader);
                 match self.search(host, name, &first, &rest, object.machine) {
-                    Ok((path, place, object, configured)) => {
-                        names.extend(object.soname.clone());
+                    Ok(hit) => {
+                        names.extend(hit.object.soname.clone());
+                        queue.push_back(Loaded {
+                            object: hit.object,
+                            place: hit.place,
+                            origin: parent(&hit.path).to_vec(),
+                            inherited: passed_on(&loaded, musl),
+                        });
                         found.push(Library {
                             name: name.clone(),
-                            path: path.clone(),
+                            path: hit.path,
                             needed_by: loaded.place.clone(),
-                            configured,
-                        });
-                        queue.push_back(Loaded {
-                            object,
-                            place,
-                            origin: parent(&path).to_vec(),
-                            inherited: passed_on(&loaded, musl),
+                            configured: hit.configured,
                         });
                     }
                     Err(_) if musl && is_part_of_musl(name) => {}
@@ -154,12 +167,11 @@ impl Libraries {
     ) -> Option<Vec<u8>> {
         let directories = self.machine_directories(host, Some(loader));
         let found = self.search(host, name, &[], &directories, machine);
-        found.ok().map(|(path, ..)| path)
+        found.ok().map(|hit| hit.path)
     }
 
     /// Looks for `name` in the `first` directories, then in the `rest`, which say whether they
     /// are there by configuration. A file for another processor is passed over, as loaders do.
-    #[allow(clippy::type_complexity)]
     fn search(
         &mut self,
         host: &Host,
@@ -167,7 +179,7 @@ impl Libraries {
         first: &[Vec<u8>],
         rest: &[(Vec<u8>, bool)],
         machine: Machine,
-    ) -> Result<(Vec<u8>, RootedPath, Arc<Object>, bool), Vec<String>> {
+    ) -> Result<Hit, Vec<String>> {
         let candidates: Vec<(Vec<u8>, bool)> = if name.contains(&b'/') {
             vec![(name.to_vec(), false)]
         } else {
@@ -187,7 +199,12 @@ impl Libraries {
             };
             match self.object(host, &at.path) {
                 Ok(Ok(Some(object))) if object.machine == machine => {
-                    return Ok((path, at.path, object, configured));
+                    return Ok(Hit {
+                        path,
+                        place: at.path,
+                        object,
+                        configured,
+                    });
                 }
                 Ok(Ok(Some(object))) => {
                     push_once(
@@ -234,31 +251,6 @@ impl Libraries {
         let by_loader = own.iter().chain(&fixed).map(|d| (d.clone(), false));
         by_file.chain(by_loader).collect()
     }
-}
-
-/// Whether a loader's path is that of musl's: `/lib/ld-musl-x86_64.so.1`.
-pub(super) fn is_musl(loader: &[u8]) -> bool {
-    last_component(loader).starts_with(b"ld-musl-")
-}
-
-/// The file that tells a musl loader where to search, whether it is there or not:
-/// `/etc/ld-musl-x86_64.path`.
-pub(super) fn musl_path_file(loader: &[u8]) -> String {
-    let name = String::from_utf8_lossy(last_component(loader)).into_owned();
-    let stem = name.split(".so").next().unwrap_or_default();
-    format!("/etc/{stem}.path")
-}
-
-/// musl's loader: its path file (colons or line ends between directories), or these three.
-fn musl_directories(host: &Host, loader: &[u8]) -> Vec<Vec<u8>> {
-    let text = host
-        .text(&musl_path_file(loader))
-        .unwrap_or_else(|| "/lib:/usr/local/lib:/usr/lib".to_owned());
-    text.split([':', '\n'])
-        .map(str::trim)
-        .filter(|directory| !directory.is_empty())
-        .map(|directory| directory.as_bytes().to_vec())
-        .collect()
 }
 
 /// musl is one library, and its loader takes these names for itself, file or no file. (Alpine has
@@ -324,62 +316,6 @@ fn replace(text: &[u8], what: &[u8], with: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Reads ldconfig(8)'s configuration: a directory a line, `include` with a pattern, `#` comments.
-fn configured_directories(host: &Host, file: &str, depth: usize) -> Vec<Vec<u8>> {
-    let mut directories = Vec::new();
-    if depth > 8 {
-        return directories;
-    }
-    for line in host.text(file).unwrap_or_default().lines() {
-        let line = line.split('#').next().unwrap_or_default().trim();
-        let mut words = line.split_whitespace();
-        match words.next() {
-            Some("include") => {
-                for pattern in words {
-                    for included in matching_files(host, file, pattern) {
-                        directories.extend(configured_directories(host, &included, depth + 1));
-                    }
-                }
-            }
-            Some("hwcap") | None => {}
-            Some(_) => {
-                let parts = line.split([' ', '\t', ',', ':']);
-                let absolute = parts.filter(|part| part.starts_with('/'));
-                directories.extend(absolute.map(|part| part.as_bytes().to_vec()));
-            }
-        }
-    }
-    directories
-}
-
-/// The files that a pattern names, sorted; a `*` may stand in the last component.
-fn matching_files(host: &Host, beside: &str, pattern: &str) -> Vec<String> {
-    let full = if pattern.starts_with('/') {
-        pattern.to_owned()
-    } else {
-        let folder = beside.rsplit_once('/').map_or("", |(folder, _)| folder);
-        format!("{folder}/{pattern}")
-    };
-    let (folder, last) = full.rsplit_once('/').unwrap_or(("", &full));
-    let Some((before, after)) = last.split_once('*') else {
-        return vec![full];
-    };
-    let names = host
-        .find(folder.as_bytes())
-        .and_then(|found| host.list(&found.path))
-        .unwrap_or_default();
-    names
-        .iter()
-        .filter_map(|name| name.to_str())
-        .filter(|name| {
-            let long_enough = name.len() >= before.len() + after.len();
-            long_enough && name.starts_with(before) && name.ends_with(after)
-        })
-        .filter(|name| !name.starts_with('.'))
-        .map(|name| format!("{folder}/{name}"))
-        .collect()
-}
-
 fn parent(path: &[u8]) -> &[u8] {
     match path.iter().rposition(|b| *b == b'/') {
         Some(0) | None => b"/",
@@ -387,7 +323,7 @@ fn parent(path: &[u8]) -> &[u8] {
     }
 }
 
-fn last_component(path: &[u8]) -> &[u8] {
+pub(super) fn last_component(path: &[u8]) -> &[u8] {
     path.rsplit(|b| *b == b'/').next().unwrap_or_default()
 }
 

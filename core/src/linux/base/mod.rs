@@ -1,10 +1,13 @@
 //! A base image from this machine's own binaries: a shell, the common tools, the libraries they need, and a little furniture.
 
+mod add;
 mod collect;
+mod directories;
 mod elf;
 mod furniture;
 mod host;
 mod libraries;
+mod program;
 
 use std::io;
 use std::path::PathBuf;

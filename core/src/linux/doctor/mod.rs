@@ -1,7 +1,9 @@
 //! What this kernel and this user offer to containers, what they withhold, and what to do about it.
 
 mod cgroups;
+mod child;
 mod kernel;
+mod look;
 mod namespaces;
 mod probe;
 mod security;
@@ -14,7 +16,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-pub use probe::{Answer, Probes, Program, Store, User, answer};
+pub use child::answer;
+pub use probe::{Answer, Probes, Program, Store, User};
 pub use table::table;
 
 /// A machine to examine: its files below a directory, and what it answered when it was asked.

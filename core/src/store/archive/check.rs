@@ -33,6 +33,7 @@ pub(super) fn image(
         });
     }
     for (layer, expected) in manifest.layers.iter().zip(diff_ids) {
+        let is_known = load.diff_ids.contains_key(&layer.digest);
         let actual = diff_id(&layer.digest, load)?;
         if actual != *expected {
             return Err(ArchiveError::Layer {
@@ -41,11 +42,13 @@ pub(super) fn image(
                 actual,
             });
         }
-        (load.on)(Event::Layer {
-            digest: layer.digest.clone(),
-            state: "loaded",
-            size: layer.size,
-        });
+        if !is_known {
+            (load.on)(Event::Layer {
+                digest: layer.digest.clone(),
+                state: "loaded",
+                size: layer.size,
+            });
+        }
     }
     Ok(config)
 }

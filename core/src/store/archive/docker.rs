@@ -38,7 +38,7 @@ pub(super) fn images(
         // Two images may have one config when their layers are packed differently; a tag that
         // the index gives to one of them stays there.
         tags.retain(|tag| !found.iter().any(|image| image.tags.contains(tag)));
-        let (id, size) = file(&item.config, files)?;
+        let (id, size) = file(&item.config, named_digest(&item.config).as_ref(), files)?;
         if let Some(known) = found.iter_mut().find(|image| image.id == id) {
             known.tags.extend(tags);
             continue;
@@ -79,7 +79,7 @@ fn items(manifest: &[u8]) -> Result<Vec<Item>, ArchiveError> {
 
 /// A layer as it is; only what no manifest has a media type for is unpacked.
 fn layer(path: &str, files: &mut dyn Files, load: &mut Load) -> Result<Descriptor, ArchiveError> {
-    let (digest, size) = file(path, files)?;
+    let (digest, size) = file(path, None, files)?;
     let packed = check::compression(&digest, load.store)?;
     match packed.layer_media_type() {
         Some(media_type) => Ok(Descriptor::new(media_type, digest, size)),
@@ -105,14 +105,26 @@ fn unpack(packed: &Digest, store: &(impl BlobStore + ?Sized)) -> Result<Descript
 }
 
 /// The blob that a path of manifest.json leads to.
-fn file(path: &str, files: &mut dyn Files) -> Result<(Digest, u64), ArchiveError> {
+fn file(
+    path: &str,
+    expected: Option<&Digest>,
+    files: &mut dyn Files,
+) -> Result<(Digest, u64), ArchiveError> {
     let rooted = RootedPath::parse(path).map_err(|e| damaged(&e.to_string()))?;
     files
-        .blob(&rooted, None)?
+        .blob(&rooted, expected)?
         .ok_or_else(|| ArchiveError::Missing {
             what: path.to_owned(),
             by: "manifest.json".to_owned(),
         })
+}
+
+/// The digest that is in the name of a config, as everybody but Jib names it: `HEX.json`.
+fn named_digest(config: &str) -> Option<Digest> {
+    let name = config.rsplit('/').next()?;
+    format!("sha256:{}", name.strip_suffix(".json")?)
+        .parse()
+        .ok()
 }
 
 fn damaged(reason: &str) -> ArchiveError {

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
-use tar::EntryType;
-
 use super::{ArchiveError, Files, blob_path};
 use crate::digest::{Digest, DigestError, Hasher};
+use crate::layer::tar::{self, Entry, TarError};
 use crate::path::RootedPath;
 use crate::store::{MOST_IN_MEMORY, Store, StoreError};
+use crate::tree::Kind;
 
 /// The files of a stream that has been read.
 pub(super) struct Spooled {
@@ -36,42 +36,24 @@ const MOST_LINKS: usize = 8;
 
 /// Reads the whole stream.
 pub(super) fn spool(stream: impl Read, store: &dyn Store) -> Result<Spooled, ArchiveError> {
-    let mut archive = tar::Archive::new(stream);
-    let mut files = BTreeMap::new();
-    for entry in archive.entries().map_err(ArchiveError::Read)? {
-        let mut entry = entry.map_err(|e| unreadable(e, files.is_empty()))?;
-        let name = entry.path_bytes().into_owned();
-        let path = RootedPath::parse(&name).map_err(|e| ArchiveError::Damaged {
-            file: e.path.clone(),
-            reason: e.to_string(),
-        })?;
-        let kind = entry.header().entry_type();
-        let content = match kind {
-            EntryType::Symlink | EntryType::Link => {
-                let target = entry.link_name_bytes().unwrap_or_default();
-                // A hard link's target is seen from the top, a symbolic link's from where it is.
-                let from = match kind {
-                    EntryType::Symlink => path.parent().unwrap_or_default(),
-                    _ => RootedPath::root(),
-                };
-                Spool::Link(from.resolve(target))
-            }
-            _ if !kind.is_file() || is_noise(&path) => continue,
-            _ => {
-                let size = entry.size();
-                keep(&path, size, &mut entry, store)?
-            }
-        };
-        files.insert(path, content);
-        if files.len() > MOST_FILES {
-            return Err(ArchiveError::NotAnImage {
-                reason: format!("it has more than {MOST_FILES} files"),
-            });
-        }
+    let mut spooled = Spooled {
+        files: BTreeMap::new(),
+    };
+    let mut refused = None;
+    let read = tar::read(stream, &mut |entry, content| {
+        spooled.add(entry, content, store).map_err(|error| {
+            refused = Some(error);
+            io::Error::other("see above")
+        })
+    });
+    match (refused, read) {
+        (Some(error), _) => Err(error),
+        (None, Err(error)) => Err(unreadable(error)),
+        (None, Ok(())) if spooled.files.is_empty() => Err(ArchiveError::NotAnImage {
+            reason: "there is no file in it".to_owned(),
+        }),
+        (None, Ok(())) => Ok(spooled),
     }
-    // The checksum of a packed stream stands at its very end.
-    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(ArchiveError::Read)?;
-    Ok(Spooled { files })
 }
 
 /// Whether a file only repeats for Docker 1.9 what the config says.
@@ -164,7 +146,7 @@ fn copy(
         match from.read(&mut buffer) {
             Ok(0) => return Ok(copied),
             Ok(n) => {
-                to(&buffer[..n]).map_err(|e| StoreError::io("write a blob", e))?;
+                to(&buffer[..n]).map_err(|e| StoreError::io("write a blob of the archive", e))?;
                 copied += n as u64;
             }
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -184,17 +166,50 @@ fn digest_of(path: &RootedPath) -> Option<Digest> {
     (blob_path(&digest) == *path).then_some(digest)
 }
 
-/// The first entry is where one finds out that a file is no tar at all.
-fn unreadable(error: io::Error, first: bool) -> ArchiveError {
-    if first && error.kind() == io::ErrorKind::Other {
-        return ArchiveError::NotAnImage {
+/// The first header is where one finds out that a file is no tar at all.
+fn unreadable(error: TarError) -> ArchiveError {
+    match error {
+        TarError::Io(error) => ArchiveError::Read(error),
+        TarError::Format { offset: 0, .. } => ArchiveError::NotAnImage {
             reason: "it is not a tar archive, plain or packed with gzip, zstd or xz".to_owned(),
-        };
+        },
+        TarError::Entry { entry, reason } => ArchiveError::Damaged {
+            file: entry,
+            reason: format!("it {reason}"),
+        },
+        other => ArchiveError::Read(io::Error::other(other)),
     }
-    ArchiveError::Read(error)
 }
 
 impl Spooled {
+    fn add(
+        &mut self,
+        entry: Entry,
+        content: &mut dyn Read,
+        store: &dyn Store,
+    ) -> Result<(), ArchiveError> {
+        let Entry::Add {
+            path, kind, size, ..
+        } = entry
+        else {
+            return Ok(());
+        };
+        let file = match kind {
+            // A symbolic link's target is seen from where the link is, a hard link's from the top.
+            Kind::Symlink(target) => Spool::Link(path.parent().unwrap_or_default().resolve(target)),
+            Kind::HardLink(target) => Spool::Link(target),
+            Kind::File(_) if !is_noise(&path) => keep(&path, size, content, store)?,
+            _ => return Ok(()),
+        };
+        self.files.insert(path, file);
+        if self.files.len() > MOST_FILES {
+            return Err(ArchiveError::NotAnImage {
+                reason: format!("it has more than {MOST_FILES} files"),
+            });
+        }
+        Ok(())
+    }
+
     /// The file behind all links.
     fn find(&self, path: &RootedPath) -> Result<Option<&Spool>, ArchiveError> {
         let mut at = path;

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -278,8 +279,9 @@ fn what_is_wrong_is_named_and_nothing_is_left() {
     let nested_layer = Digest::of(&gzip(&n.layers[0]));
     let layer_file = blob_path(&nested_layer).to_text().into_owned();
     let upper = DiffId(Digest::of(&l.layers[1]));
+    check(&|parts| parts.clear(), &["no file in it"]);
     check(
-        &|parts| parts.clear(),
+        &|parts| *parts = vec![file("etc/passwd", "root")],
         &["neither index.json nor manifest.json"],
     );
     check(
@@ -325,6 +327,18 @@ fn what_is_wrong_is_named_and_nothing_is_left() {
         &["aa/layer.tar", "links lead"],
     );
     check(
+        &|parts| {
+            for part in parts {
+                if let Part::File(n, c) = part
+                    && *n == l.config_name()
+                {
+                    c.push(b' ');
+                }
+            }
+        },
+        &["content does not match its digest", l.id().as_str()],
+    );
+    check(
         &replace("manifest.json", r#"[{"Config":"../../etc/passwd"}]"#),
         &[".."],
     );
@@ -355,6 +369,39 @@ fn a_cut_off_archive_is_refused_wherever_it_is_cut() {
         assert!(load_into(&store, &packed[..cut]).is_err(), "cut at {cut}");
     }
     assert!(load_into(&MemoryStore::new(), &packed).is_ok());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+    /// Whatever was done to an archive on its way, the store stays whole.
+    #[test]
+    fn changed_bytes_do_no_harm(
+        docker: bool,
+        packed: bool,
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)
+    ) {
+        let (_, parts) = if docker { legacy() } else { nested() };
+        let mut bytes = archive(&parts);
+        if packed {
+            bytes = gzip(&bytes);
+        }
+        for (place, byte) in changes {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        let store = MemoryStore::new();
+        match load_into(&store, &bytes) {
+            Ok(images) => for image in images {
+                prop_assert_eq!(Digest::of(&store.read(&image.id).unwrap()), image.id);
+            },
+            Err(error) => {
+                prop_assert!(!error.to_string().is_empty());
+                prop_assert_eq!(store.blobs().unwrap(), []);
+                prop_assert_eq!(store.tags().unwrap(), []);
+            }
+        }
+    }
 }
 
 #[test]
@@ -466,4 +513,27 @@ fn a_layout_directory_is_loaded_like_its_archive() {
     let error = load_path(directory.path(), &store, &amd64(), &mut |_| {}).unwrap_err();
     assert!(error.to_string().contains(image.id().as_str()), "{error}");
     assert_eq!(store.blobs().unwrap(), []);
+}
+
+#[test]
+fn each_layer_is_reported_once() {
+    let (image, parts) = nested();
+    let mut sizes = Vec::new();
+    load(
+        &*archive(&parts),
+        &MemoryStore::new(),
+        &amd64(),
+        &mut |event| {
+            if let Event::Layer {
+                state: "loaded",
+                size,
+                ..
+            } = event
+            {
+                sizes.push(size);
+            }
+        },
+    )
+    .unwrap();
+    assert_eq!(sizes, image.layers.each_ref().map(|l| gzip(l).len() as u64));
 }
