@@ -88,6 +88,7 @@ const KNOW_FILES: &[&str] = &[
     "runtime/bundle.rs",
     "store/archive/directory.rs",
     "store/layout.rs",
+    "store/layout/temporary.rs",
 ];
 
 /// Names of the outside world: files, sockets, processes, clocks, the environment, and maps

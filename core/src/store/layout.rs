@@ -19,10 +19,11 @@
 //!
 //! Source: [image-spec, image layout](https://github.com/opencontainers/image-spec/blob/main/image-layout.md).
 
+mod temporary;
+
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,8 +31,9 @@ use super::{
     BlobStore, BlobWriter, CONTAINERD_NAME, Hold, REF_NAME, StoreError, TagStore, tag_target,
     without_names,
 };
-use crate::digest::{Algorithm, Digest, DigestError, Hasher, Hashing, Verify};
+use crate::digest::{Algorithm, Digest, Verify};
 use crate::spec::{Descriptor, Document, Index};
+use temporary::{FileWriter, Temporary, damaged, io_at, sync_directory};
 
 /// An OCI image layout directory.
 #[derive(Debug, Clone)]
@@ -160,40 +162,8 @@ impl Layout {
         T: Serialize,
     {
         let document = document.map_err(|e| damaged(path, &e))?;
-        let mut temporary = self.temporary()?;
-        let write = io_at("write", &temporary.path);
-        temporary.file.write_all(document.bytes()).map_err(&write)?;
-        temporary.file.sync_data().map_err(&write)?;
-        temporary.rename(path)?;
+        Temporary::new(&self.root.join("tmp"))?.place(document.bytes(), path)?;
         sync_directory(&self.root)
-    }
-
-    /// A new file under `tmp/`. Whoever asks holds the store; otherwise it could be swept away.
-    fn temporary(&self) -> Result<Temporary, StoreError> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        loop {
-            let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let name = format!("{}-{number}", std::process::id());
-            let path = self.root.join("tmp").join(name);
-            // Somebody of the same process number may have left the name behind, or be alive in
-            // another pid namespace.
-            match OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .open(&path)
-            {
-                Ok(file) => {
-                    return Ok(Temporary {
-                        path,
-                        file,
-                        placed: false,
-                    });
-                }
-                Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
-                Err(e) => return Err(io_at("create", &path)(e)),
-            }
-        }
     }
 
     /// Removes what dead processes left under `tmp/`. Only for somebody who is alone.
@@ -241,13 +211,7 @@ impl BlobStore for Layout {
     }
 
     fn create(&self) -> Result<Box<dyn BlobWriter>, StoreError> {
-        let hold = self.hold()?;
-        let temporary = self.temporary()?;
-        Ok(Box::new(FileWriter {
-            layout: self.clone(),
-            file: BufWriter::with_capacity(BUFFER, Hashing::new(temporary)),
-            _hold: hold,
-        }))
+        Ok(Box::new(FileWriter::new(self)?))
     }
 
     fn delete(&self, digest: &Digest) -> Result<(), StoreError> {
@@ -382,113 +346,6 @@ fn is_tagged(index: &Index, name: &str, target: &Descriptor) -> bool {
         && (name == nameless || named(nameless).is_none())
 }
 
-/// A file under `tmp/`, removed when dropped unless it has been renamed away.
-#[derive(Debug)]
-struct Temporary {
-    path: PathBuf,
-    file: File,
-    placed: bool,
-}
-
-impl Temporary {
-    fn rename(mut self, to: &Path) -> Result<(), StoreError> {
-        let action = format!("rename {} to", self.path.display());
-        fs::rename(&self.path, to).map_err(io_at(&action, to))?;
-        self.placed = true;
-        Ok(())
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if !self.placed {
-            // What cannot be removed now is swept away later.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-impl Write for Temporary {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        // Whoever writes a blob sees only a writer, so the path has to be said here.
-        let write =
-            |e: io::Error| io::Error::new(e.kind(), format!("write {}: {e}", self.path.display()));
-        self.file.write(buf).map_err(write)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-struct FileWriter {
-    layout: Layout,
-    /// Bytes are gathered first and hashed when they are written, in large pieces.
-    file: BufWriter<Hashing<Temporary>>,
-    _hold: Hold,
-}
-
-impl Write for FileWriter {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.file.write(buf)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl BlobWriter for FileWriter {
-    fn commit(self: Box<Self>, expected: Option<&Digest>) -> Result<(Digest, u64), StoreError> {
-        let layout = self.layout;
-        let (temporary, mut actual, size) = match self.file.into_inner() {
-            Ok(hashing) => hashing.finish(),
-            Err(e) => {
-                let path = layout.root.join("tmp");
-                return Err(io_at("write a blob in", &path)(e.into_error()));
-            }
-        };
-        if let Some(expected) = expected {
-            if expected.algorithm() == Algorithm::Sha512 {
-                actual = sha512_of(&temporary)?;
-            }
-            if *expected != actual {
-                return Err(StoreError::Corrupt(DigestError::Mismatch {
-                    expected: expected.clone(),
-                    actual,
-                }));
-            }
-        }
-        let synced = temporary.file.sync_data();
-        synced.map_err(io_at("sync", &temporary.path))?;
-        let path = layout.blob_path(&actual);
-        if actual.algorithm() == Algorithm::Sha512 {
-            let directory = layout.blob_directory(Algorithm::Sha512);
-            fs::create_dir_all(&directory).map_err(io_at("create directory", &directory))?;
-        }
-        // A blob of this name that is there already is replaced: should it be damaged, it is
-        // whole again.
-        temporary.rename(&path)?;
-        Ok((actual, size))
-    }
-}
-
-/// Blobs are hashed by SHA-256 while they are written; the other algorithm is so seldom that
-/// reading the file again is the simpler way.
-fn sha512_of(temporary: &Temporary) -> Result<Digest, StoreError> {
-    let read = io_at("read", &temporary.path);
-    let mut file = File::open(&temporary.path).map_err(&read)?;
-    let mut hasher = Hasher::new(Algorithm::Sha512);
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        let n = file.read(&mut buffer).map_err(&read)?;
-        if n == 0 {
-            return Ok(hasher.finish());
-        }
-        hasher.update(&buffer[..n]);
-    }
-}
-
 fn check_marker(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let marker: Marker = serde_json::from_slice(bytes).map_err(|e| damaged(path, &e))?;
     if marker.image_layout_version == VERSION {
@@ -499,27 +356,11 @@ fn check_marker(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     Err(damaged(path, &reason))
 }
 
-/// Brings a directory's names to the disk.
-fn sync_directory(path: &Path) -> Result<(), StoreError> {
-    let synced = File::open(path).and_then(|directory| directory.sync_all());
-    synced.map_err(io_at("sync directory", path))
-}
-
-/// Says what was attempted, and where.
-fn io_at(action: &str, path: &Path) -> impl Fn(io::Error) -> StoreError + use<> {
-    let action = format!("{action} {}", path.display());
-    move |e| StoreError::io(action.clone(), e)
-}
-
-fn damaged(path: &Path, reason: &(impl ToString + ?Sized)) -> StoreError {
-    StoreError::Damaged {
-        what: path.display().to_string(),
-        reason: reason.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use super::super::memory::MemoryStore;
     use super::super::suite;
     use super::*;
