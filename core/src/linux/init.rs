@@ -21,7 +21,7 @@ use super::control::{Control, Failure, FailureKind, Message};
 use super::explain::{Kernel, chapter};
 use super::sys::SysError;
 use super::{capabilities, devices, exec, mounts, seccomp};
-use crate::runtime::user::{self, Identity};
+use crate::accounts::{Accounts, Identity};
 use crate::spec::runtime::{PosixRlimitType, Process, Root, Spec};
 
 /// What this stage has to know. The command's standard input travels along, unless it gets a
@@ -328,18 +328,20 @@ fn look_up_user(init: &mut Init<'_>) -> Result<(), Stop> {
     let Some(wanted) = wanted else {
         // The specification gives numbers, and whoever wrote it has looked them up.
         let passwd = read_small("/etc/passwd")?;
-        let known = user::resolve(&user.uid().to_string(), &passwd, "").unwrap_or_default();
+        let accounts = Accounts::parse(passwd.as_bytes(), b"");
+        let known = accounts.identity(&user.uid().to_string());
         init.identity = Identity {
             uid: user.uid(),
             gid: user.gid(),
             groups: user.additional_gids().clone().unwrap_or_default(),
-            home: known.home,
+            home: known.unwrap_or_default().home,
         };
         init.capabilities = sets;
         return Ok(());
     };
     let (passwd, group) = (read_small("/etc/passwd")?, read_small("/etc/group")?);
-    init.identity = user::resolve(wanted, &passwd, &group)
+    init.identity = Accounts::parse(passwd.as_bytes(), group.as_bytes())
+        .identity(wanted)
         .map_err(|e| Stop::because(FailureKind::Runtime, e.to_string()))?;
     let root = init.identity.uid == 0;
     init.capabilities = if root { sets } else { sets.without_root() };

@@ -13,6 +13,7 @@ pub mod unpack;
 
 // Processes: a directory and a specification become a container.
 pub mod containers;
+pub mod executor;
 pub mod runtime;
 pub mod userns;
 

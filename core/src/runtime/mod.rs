@@ -7,7 +7,6 @@ pub mod files;
 pub mod options;
 pub mod seccomp;
 pub mod spec;
-pub mod user;
 
 pub use options::{Bind, Network, OptionError, RunOptions, SeccompOption, Tmpfs, Ulimit};
 pub use spec::{Place, SpecError, container_spec};

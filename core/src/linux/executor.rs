@@ -1,0 +1,179 @@
+//! RUN for real: a container on the layers so far, and what it changed as a layer.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::containers::ContainerDirectory;
+use super::runtime::{Exit, Request, Streams, run};
+use super::snapshot::{Snapshots, changes};
+use crate::build::executor::{Executor, ExecutorError, Ran, RunNetwork, RunStep, Script};
+use crate::event::Event;
+use crate::image::{StoredLayer, store_layer};
+use crate::layer::Layer;
+use crate::runtime::bundle::{self, HostFiles};
+use crate::runtime::options::{Bind, Network, RunOptions};
+use crate::runtime::spec::Place;
+use crate::spec::RunConfig;
+use crate::store::Store;
+use crate::tree::{Node, Timestamp};
+
+/// Runs build steps in containers.
+#[derive(Debug)]
+pub struct LinuxExecutor<'a> {
+    /// Where layers are unpacked.
+    pub snapshots: &'a Snapshots,
+    /// Where containers live while they run.
+    pub containers: PathBuf,
+    /// The processor, by Go's name.
+    pub architecture: String,
+    /// Whether every request to the kernel is reported.
+    pub explain: bool,
+}
+
+impl Executor for LinuxExecutor<'_> {
+    fn run(
+        &self,
+        store: &Arc<dyn Store>,
+        base: &[StoredLayer],
+        step: &RunStep,
+        on: &mut dyn FnMut(Event),
+    ) -> Result<Ran, ExecutorError> {
+        let lower = self
+            .snapshots
+            .ensure(base, store.as_ref(), on)
+            .map_err(failed)?;
+        let place = ContainerDirectory::make(&self.containers).map_err(|e| {
+            failed(format!(
+                "make a directory in {}: {e}",
+                self.containers.display()
+            ))
+        })?;
+        // The changes are read as soon as the process has ended, so they need not survive a
+        // crash of the machine, and overlayfs need not wait for the disk.
+        let root = self
+            .snapshots
+            .prepare(&lower, &place.path, true, on)
+            .map_err(failed)?;
+        let request = self.request(step, &place, root)?;
+        let number = step.number;
+        let exit = run(&request, &mut |event| on(as_step(event, number))).map_err(failed)?;
+        if exit != Exit::Code(0) {
+            return Err(ExecutorError::Failed {
+                command: step.args.join(" "),
+                code: i32::from(exit.code()),
+            });
+        }
+        let mut layer = changes(&request.root, &lower).map_err(failed)?;
+        if let Some(seconds) = step.source_date_epoch {
+            set_back(&mut layer, seconds);
+        }
+        Ok(Ran {
+            layer: store_layer(store.as_ref(), &layer)?,
+            finished: Some(now().rfc3339()),
+        })
+    }
+}
+
+impl LinuxExecutor<'_> {
+    fn request(
+        &self,
+        step: &RunStep,
+        place: &ContainerDirectory,
+        root: super::snapshot::RootFs,
+    ) -> Result<Request, ExecutorError> {
+        let image = RunConfig {
+            user: step.user.clone(),
+            env: step.env.clone(),
+            cmd: step.args.clone(),
+            working_dir: step.working_dir.clone(),
+            ..RunConfig::default()
+        };
+        let script = step.script.as_ref();
+        let binds = script.map(|script| self::script(script, &place.path));
+        let options = RunOptions {
+            // A name that changed from build to build would end up in what programs write.
+            hostname: Some("build".to_owned()),
+            network: match step.network {
+                RunNetwork::Host => Network::Host,
+                RunNetwork::None => Network::None,
+            },
+            binds: binds.transpose()?.into_iter().collect(),
+            ..RunOptions::default()
+        };
+        let spot = Place {
+            id: place.id.clone(),
+            bundle: place.path.display().to_string(),
+            architecture: self.architecture.clone(),
+        };
+        let spec = bundle::write(&image, &options, &spot, &HostFiles::read()).map_err(failed)?;
+        Ok(Request {
+            bundle: place.path.clone(),
+            root,
+            spec,
+            init: false,
+            streams: Streams::Capture,
+            explain: self.explain,
+        })
+    }
+}
+
+/// Puts the program of a heredoc where the container will see it, but the layer will not.
+fn script(script: &Script, place: &Path) -> Result<Bind, ExecutorError> {
+    let path = place.join("script");
+    let refused = |e| failed(format!("write {}: {e}", path.display()));
+    fs::write(&path, &script.content).map_err(refused)?;
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).map_err(refused)?;
+    Ok(Bind {
+        source: path.display().to_string(),
+        target: script.path.clone(),
+        read_only: true,
+    })
+}
+
+/// What a container says, as what a step of a build says.
+fn as_step(event: Event, step: usize) -> Event {
+    match event {
+        Event::Output { stream, text } => Event::StepOutput { step, stream, text },
+        other => other,
+    }
+}
+
+/// Sets times later than the given second back to it. Hard links stay hard links.
+fn set_back(layer: &mut Layer, seconds: i64) {
+    let latest = Timestamp { seconds, nanos: 0 };
+    // The old nodes are kept until the end, so that no new one gets the address of an old one.
+    let old: Vec<Arc<Node>> = layer
+        .adds
+        .iter()
+        .map(|(_, node)| Arc::clone(node))
+        .collect();
+    let mut changed: BTreeMap<*const Node, Arc<Node>> = BTreeMap::new();
+    for ((_, node), old) in layer.adds.iter_mut().zip(&old) {
+        if old.meta.mtime > latest {
+            let earlier = changed.entry(Arc::as_ptr(old)).or_insert_with(|| {
+                let mut node = Node::clone(old);
+                node.meta.mtime = latest;
+                Arc::new(node)
+            });
+            *node = Arc::clone(earlier);
+        }
+    }
+}
+
+/// The time, in whole seconds: nobody asks a build for more.
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    Timestamp {
+        seconds: since.map_or(0, |s| s.as_secs().cast_signed()),
+        nanos: 0,
+    }
+}
+
+#[allow(clippy::needless_pass_by_value)] // it stands in map_err
+fn failed(error: impl ToString) -> ExecutorError {
+    ExecutorError::Container(error.to_string())
+}
