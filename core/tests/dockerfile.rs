@@ -3,6 +3,8 @@
 //!
 //! `UPDATE_GOLDEN=1` writes what is missing or has changed; then read the difference.
 
+#![allow(clippy::unwrap_used)] // Helpers of a test fail as the test does.
+
 use std::fmt::Write as _;
 use std::path::Path;
 

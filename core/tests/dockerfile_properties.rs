@@ -1,5 +1,7 @@
 //! What holds for every text that anybody may feed to the Dockerfile modules, tried with many.
 
+#![allow(clippy::unwrap_used)] // Helpers of a test fail as the test does.
+
 use std::path::Path;
 
 use coracle::diagnostic::{Diagnostic, Span};
