@@ -16,7 +16,10 @@ use std::str::CharIndices;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Glob {
     parts: Vec<Part>,
-    shape: Shape,
+    /// The plain text at the start of the pattern; the whole of it if there is nothing else.
+    head: String,
+    /// The plain text at its end. Head and tail turn most names away without a search.
+    tail: String,
 }
 
 /// A pattern that is not well formed.
@@ -48,13 +51,6 @@ enum Part {
     Directories,
     /// `**` where nothing follows, or at the very beginning of a plain text: anything.
     Anything,
-}
-
-/// Patterns that need no search, which most are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Shape {
-    Exact(String),
-    Other,
 }
 
 /// Whether `name` matches `pattern` as a whole, as Go's `filepath.Match` decides it.
@@ -118,27 +114,24 @@ impl Glob {
         if double {
             leading_double_star(pattern, &mut parts);
         }
-        let exact: Option<String> = parts.iter().map(Part::literal).collect();
-        let shape = exact.map_or(Shape::Other, Shape::Exact);
-        Ok(Self { parts, shape })
+        let head = parts.iter().map_while(Part::literal).collect();
+        let tail: Vec<char> = parts.iter().rev().map_while(Part::literal).collect();
+        let tail = tail.into_iter().rev().collect();
+        Ok(Self { parts, head, tail })
     }
 
     /// Whether the whole of `name` matches.
     pub fn matches(&self, name: &str) -> bool {
-        match &self.shape {
-            Shape::Exact(text) => text == name,
-            Shape::Other => self
-                .reached(name)
-                .is_some_and(|states| states[self.parts.len()]),
+        if !name.starts_with(&self.head) || !name.ends_with(&self.tail) {
+            return false;
         }
+        self.reached(name)
+            .is_some_and(|states| states[self.parts.len()])
     }
 
     /// Whether something that begins with `start` can match.
     pub fn may_match_below(&self, start: &str) -> bool {
-        match &self.shape {
-            Shape::Exact(text) => text.starts_with(start),
-            Shape::Other => self.reached(start).is_some(),
-        }
+        self.reached(start).is_some()
     }
 
     /// Which parts can be next once `text` is consumed; `None` if it cannot be.

@@ -4,6 +4,7 @@
 //! lines between them are left out. Parser directives and heredocs are read here, too, because
 //! both live on physical lines.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::ast::{Directive, Escape, Heredoc, Spanned};
@@ -86,6 +87,9 @@ pub(super) struct Reader<'a> {
     pub(super) directives: Vec<Directive>,
     /// Only comments at the very top can be directives; this is set by the first other line.
     directives_done: bool,
+    /// The terminators that no line from here on has, so that the same mistake made all over a
+    /// file does not read the rest of it again and again.
+    never_closed: BTreeSet<(String, bool)>,
 }
 
 impl<'a> Reader<'a> {
@@ -99,6 +103,7 @@ impl<'a> Reader<'a> {
             escape: Escape::default(),
             directives: Vec::new(),
             directives_done: false,
+            never_closed: BTreeSet::new(),
         }
     }
 
@@ -192,9 +197,13 @@ impl<'a> Reader<'a> {
             }
             if nearly.is_none() && (line.trim() == mark.name || Some(line) == mark.shorter()) {
                 nearly = Some((physical, self.at, self.line));
+                if self.never_closed.contains(&(mark.name.clone(), mark.chomp)) {
+                    break;
+                }
             }
         }
         if !closed {
+            self.never_closed.insert((mark.name.clone(), mark.chomp));
             if let Some((physical, at, line)) = &nearly {
                 // What follows was meant as instructions, so that reading goes on there.
                 end = physical.start;

@@ -1,8 +1,9 @@
 //! From the text of a Dockerfile to its tree, with everything that is wrong reported in one run.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::ast::{Dockerfile, Heredoc, Instruction, Kind, Spanned};
+use super::ast::{Dockerfile, Heredoc, Instruction, Kind};
 use super::heredoc;
 use super::instructions;
 use super::keyword::{self, known, near};
@@ -196,7 +197,7 @@ fn check_order(list: &[Instruction], source: &str, diagnostics: &mut Vec<Diagnos
 }
 
 fn check_stage_names(list: &[Instruction], diagnostics: &mut Vec<Diagnostic>) {
-    let mut seen: Vec<&Spanned<String>> = Vec::new();
+    let mut seen = BTreeSet::new();
     for instruction in list {
         let Kind::From(stage) = &instruction.kind else {
             continue;
@@ -209,14 +210,13 @@ fn check_stage_names(list: &[Instruction], diagnostics: &mut Vec<Diagnostic>) {
                     .note("FROM and COPY --from mean something else by it"),
             );
         }
-        if seen.iter().any(|s| s.value == name.value) {
+        if !seen.insert(name.as_str()) {
             let message = format!("a second stage is named `{}`", **name);
             diagnostics.push(
                 Diagnostic::warning("DuplicateStageName", name.span, message)
                     .note("the name means the last stage that has it"),
             );
         }
-        seen.push(name);
     }
 }
 
