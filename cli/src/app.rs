@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    base, completion, dockerfile_parse, doctor, history, image_check, image_ls_files, images,
-    inspect, load, reference_parse, rmi, save, tag, version,
+    base, build, completion, demo, dockerfile_parse, doctor, history, image_check, image_ls_files,
+    images, inspect, load, prune, reference_parse, rmi, run, save, tag, version,
 };
 use crate::context::Context;
 use crate::failure::Outcome;
@@ -46,7 +46,15 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Base(base::Options),
+    Build(build::Options),
+    /// Manage builds
+    #[command(subcommand)]
+    Builder(BuilderCommand),
     Completion(completion::Options),
+    /// Manage containers
+    #[command(subcommand)]
+    Container(ContainerCommand),
+    Demo(demo::Options),
     /// Look at Dockerfiles
     #[command(subcommand)]
     Dockerfile(DockerfileCommand),
@@ -62,6 +70,7 @@ enum Command {
     #[command(subcommand)]
     Reference(ReferenceCommand),
     Rmi(rmi::Options),
+    Run(Box<run::Options>),
     Save(save::Options),
     Tag(tag::Options),
     Version(version::Options),
@@ -70,6 +79,7 @@ enum Command {
 /// `coracle image …`: Docker's management forms, and what Docker has not.
 #[derive(Debug, Subcommand)]
 enum ImageCommand {
+    Build(build::Options),
     Check(image_check::Options),
     History(history::Options),
     Inspect(inspect::Options),
@@ -77,10 +87,23 @@ enum ImageCommand {
     #[command(visible_alias = "list")]
     Ls(images::Options),
     LsFiles(image_ls_files::Options),
+    Prune(prune::ImageOptions),
     #[command(visible_alias = "remove")]
     Rm(rmi::Options),
     Save(save::Options),
     Tag(tag::Options),
+}
+
+/// `coracle builder …`.
+#[derive(Debug, Subcommand)]
+enum BuilderCommand {
+    Prune(prune::BuilderOptions),
+}
+
+/// `coracle container …`.
+#[derive(Debug, Subcommand)]
+enum ContainerCommand {
+    Run(Box<run::Options>),
 }
 
 /// `coracle dockerfile …`.
@@ -111,7 +134,12 @@ pub(crate) fn run(cli: Cli) -> Outcome {
     let context = || Context::new(cli.global.root);
     match cli.command {
         Command::Base(options) => base::run(&options, &context()?),
+        Command::Build(options) | Command::Image(ImageCommand::Build(options)) => {
+            build::run(&options, &context()?)
+        }
+        Command::Builder(BuilderCommand::Prune(options)) => prune::builder(&options, &context()?),
         Command::Completion(options) => completion::run(&options),
+        Command::Demo(options) => demo::run(&options),
         Command::Dockerfile(DockerfileCommand::Parse(options)) => dockerfile_parse::run(&options),
         Command::Doctor(options) => doctor::run(&options, &context()?),
         Command::History(options) | Command::Image(ImageCommand::History(options)) => {
@@ -121,6 +149,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Image(ImageCommand::LsFiles(options)) => {
             image_ls_files::run(&options, &context()?)
         }
+        Command::Image(ImageCommand::Prune(options)) => prune::images(&options, &context()?),
         Command::Images(options) | Command::Image(ImageCommand::Ls(options)) => {
             images::run(&options, &context()?)
         }
@@ -133,6 +162,9 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Reference(ReferenceCommand::Parse(options)) => reference_parse::run(&options),
         Command::Rmi(options) | Command::Image(ImageCommand::Rm(options)) => {
             rmi::run(&options, &context()?)
+        }
+        Command::Run(options) | Command::Container(ContainerCommand::Run(options)) => {
+            run::run(&options, &context()?)
         }
         Command::Save(options) | Command::Image(ImageCommand::Save(options)) => {
             save::run(&options, &context()?)

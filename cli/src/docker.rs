@@ -38,7 +38,7 @@ impl Plan {
     }
 }
 
-/// What is known about a verb of Docker's, such as `ps` or `image prune`.
+/// What is known about a verb of Docker's, such as `ps` or `image pull`.
 pub(crate) fn verb(path: &str) -> Option<Plan> {
     VERBS
         .iter()
@@ -104,7 +104,6 @@ const VERBS: &[(Plan, &[&str])] = &[
             "container top",
             "container unpause",
             "container wait",
-            "image prune",
             "system",
             "system df",
             "system prune",
@@ -132,10 +131,7 @@ const VERBS: &[(Plan, &[&str])] = &[
     ),
     (Plan::Volumes, &["volume"]),
     (Plan::Compose, &["compose"]),
-    (
-        Plan::Later,
-        &["import", "image import", "builder", "buildx", "init"],
-    ),
+    (Plan::Later, &["import", "image import", "buildx", "init"]),
     (
         Plan::Never,
         &[
@@ -261,7 +257,6 @@ const FLAGS: &[(&str, Plan, &[&str])] = &[
         "run",
         Plan::Later,
         &[
-            "--privileged",
             "--device",
             "--gpus",
             "--shm-size",
@@ -288,7 +283,7 @@ const FLAGS: &[(&str, Plan, &[&str])] = &[
         Plan::Registry,
         &["--push", "--cache-from", "--cache-to", "--pull"],
     ),
-    ("build", Plan::Network, &["--network", "--add-host"]),
+    ("build", Plan::Network, &["--add-host"]),
     (
         "build",
         Plan::Limits,
@@ -315,7 +310,6 @@ const FLAGS: &[(&str, Plan, &[&str])] = &[
             "--output",
             "--load",
             "--build-context",
-            "--metadata-file",
             "--squash",
             "--shm-size",
             "--ulimit",
@@ -332,7 +326,6 @@ const FLAGS: &[(&str, Plan, &[&str])] = &[
             "--force-rm",
             "--rm",
             "--compress",
-            "--platform",
         ],
     ),
     (
@@ -356,7 +349,7 @@ mod tests {
     #[test]
     fn what_docker_has_is_known() {
         assert_eq!(verb("ps"), Some(Plan::Engine));
-        assert_eq!(verb("image prune"), Some(Plan::Engine));
+        assert_eq!(verb("image pull"), Some(Plan::Registry));
         assert_eq!(verb("nonsense"), None);
         assert_eq!(flag("run", "-d"), Some(Plan::Engine));
         assert_eq!(flag("build", "-d"), None);

@@ -11,15 +11,14 @@
 //!  context     where the state is, and what is common to all commands
 //!  failure     an error as a person sees it, with its exit code
 //!  names       from what was typed to an image, and what was probably meant
+//!  collect     taking away what nothing needs any more
 //!  commands/   one file a command: its options, and `run`
 //!  output/     tables, sizes and ages as Docker prints them, JSON, Go templates
 //!  progress/   readers of the event stream: plain, terminal, JSON, --explain
 //! ```
 
-// Removed once the commands that these tools are for have landed.
-#![allow(dead_code)]
-
 mod app;
+mod collect;
 mod commands;
 mod context;
 mod docker;
@@ -34,6 +33,7 @@ use std::process::ExitCode;
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
+    coracle::linux::dispatch();
     let arguments: Vec<_> = std::env::args_os().collect();
     if let Some(code) = coracle::linux::doctor::answer(&arguments) {
         return ExitCode::from(code);

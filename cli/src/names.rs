@@ -269,15 +269,21 @@ pub(crate) fn set_tag(
     Ok(())
 }
 
+/// Keeps an image under its digest, unless it has a name.
+pub(crate) fn keep_untagged(store: &dyn Store, target: &Descriptor) -> Result<(), StoreError> {
+    if !store.tags()?.iter().any(|(_, t)| t.digest == target.digest) {
+        store.tag(target.digest.as_str(), target)?;
+    }
+    Ok(())
+}
+
 /// Keeps every image under its digest that had a name in `before` and has none any more.
 pub(crate) fn keep_replaced(
     store: &dyn Store,
     before: &[(String, Descriptor)],
 ) -> Result<(), StoreError> {
     for (_, old) in before {
-        if !store.tags()?.iter().any(|(_, t)| t.digest == old.digest) {
-            store.tag(old.digest.as_str(), old)?;
-        }
+        keep_untagged(store, old)?;
     }
     Ok(())
 }

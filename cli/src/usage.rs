@@ -12,7 +12,7 @@ use clap::{Arg, Command};
 use coracle::diagnostic::did_you_mean;
 
 use crate::failure::{Failure, OWN_FAILURE, Outcome};
-use crate::output;
+use crate::output::{self, wrap};
 use crate::{app, docker};
 
 /// Answers what clap could not turn into a command: help that was asked for, or a usage error.
@@ -272,27 +272,6 @@ fn paragraphs(text: &str, width: usize) -> String {
     out
 }
 
-/// Breaks `text` between words into lines of at most `width` columns; later lines get `indent`.
-/// Line breaks that are there stay.
-pub(crate) fn wrap(text: &str, width: usize, indent: &str) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    for paragraph in text.lines() {
-        let mut line = String::new();
-        for word in paragraph.split_whitespace() {
-            let needed = line.chars().count() + 1 + word.chars().count();
-            if !line.is_empty() && needed > width {
-                lines.push(std::mem::take(&mut line));
-            }
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-        lines.push(line);
-    }
-    lines.join(&format!("\n{indent}"))
-}
-
 fn unknown_command(place: &Place<'_>, word: &str) -> Failure {
     let path = format!("{} {word}", place.path);
     let end = format!("\nRun '{} --help' for more information", place.path);
@@ -419,13 +398,6 @@ fn plain(text: &StyledStr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn text_wraps_between_words_and_keeps_its_own_breaks() {
-        assert_eq!(wrap("one two three", 7, "  "), "one two\n  three");
-        assert_eq!(wrap("a\nb", 7, ""), "a\nb");
-        assert_eq!(wrap("unbreakable", 3, ""), "unbreakable");
-    }
 
     #[test]
     fn a_place_is_found_past_options_and_their_values() {

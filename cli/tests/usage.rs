@@ -46,6 +46,32 @@ fn what_docker_has_is_never_unknown() {
 }
 
 #[test]
+fn options_of_docker_that_are_missing_say_when_they_come() {
+    check(
+        "run -d base",
+        125,
+        "run -d: Docker has this, Coracle does not (yet); it comes with the engine",
+    );
+    check("run -itd base", 125, "run -d: Docker has this");
+    check("run --memory=1g base", 125, "run --memory: Docker has this");
+    check("container run -p 80:80 base", 125, "chapter 17-network");
+    check("build --push .", 125, "build --push: Docker has this");
+    check(
+        "run --isolation=x base",
+        125,
+        "--isolation: Docker has this, Coracle does not\n",
+    );
+    check("run --nmae x base", 125, "unknown flag: --nmae");
+    check("run --detahc base", 125, "unknown flag: --detahc");
+    check(
+        "run --pull=sometimes base",
+        125,
+        "must be one of always, missing, never",
+    );
+    check("run", 125, "'coracle run' needs more arguments: IMAGE");
+}
+
+#[test]
 fn wrong_options_are_usage_errors() {
     check(
         "version --nonsense",
@@ -82,7 +108,11 @@ fn help() {
     for path in [
         "",
         "base",
+        "build",
         "completion",
+        "container",
+        "container run",
+        "demo",
         "dockerfile",
         "dockerfile parse",
         "doctor",
@@ -98,6 +128,7 @@ fn help() {
         "reference",
         "reference parse",
         "rmi",
+        "run",
         "save",
         "tag",
         "version",

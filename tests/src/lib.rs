@@ -16,7 +16,6 @@
 // An assertion that hands its subject on has done its work even if nobody takes it.
 #![allow(clippy::return_self_not_must_use)]
 
-pub mod archive;
 pub mod call;
 pub mod fixtures;
 pub mod http;
@@ -24,7 +23,6 @@ pub mod leaks;
 pub mod person;
 pub mod sandbox;
 
-pub use archive::{Archive, Entry};
 pub use call::{Call, Outcome};
 pub use person::Person;
 pub use sandbox::Sandbox;

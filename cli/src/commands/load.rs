@@ -123,7 +123,7 @@ fn tell(event: &Event) {
                 human::size(*size, 3)
             ));
         }
-        Event::Warning { message } => output::note(&format!("WARNING: {message}\n")),
+        Event::Warning { message } => output::note(&output::warning(message)),
         _ => {}
     }
 }

@@ -3,7 +3,9 @@
 #![allow(clippy::struct_excessive_bools)] // options are flags, and flags are bools
 
 pub(crate) mod base;
+pub(crate) mod build;
 pub(crate) mod completion;
+pub(crate) mod demo;
 pub(crate) mod dockerfile_parse;
 pub(crate) mod doctor;
 pub(crate) mod history;
@@ -12,6 +14,7 @@ pub(crate) mod image_ls_files;
 pub(crate) mod images;
 pub(crate) mod inspect;
 pub(crate) mod load;
+pub(crate) mod prune;
 pub(crate) mod reference_parse;
 pub(crate) mod rmi;
 pub(crate) mod run;

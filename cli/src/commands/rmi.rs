@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 
 use coracle::digest::ChainId;
 use coracle::reference::Reference;
-use coracle::store::{Store, gc};
+use coracle::store::Store;
 
+use crate::collect;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::names::{self, Found, Named};
@@ -39,12 +40,14 @@ pub(crate) struct Options {
 
 /// Removes what can be removed, and then says what could not.
 pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
+    collect::enter(context)?;
     let store = context.store()?;
+    let in_use = collect::in_use(context)?;
     let mut failed = false;
     let mut lines = String::new();
     for typed in &options.images {
         match names::find(&*store, &context.platform, typed) {
-            Ok(found) => match remove(&*store, context, found, options.force) {
+            Ok(found) => match remove(&*store, context, found, options.force, &in_use) {
                 Ok(said) => lines.push_str(&said),
                 Err(failure) => {
                     failure.report(false);
@@ -58,7 +61,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
             }
         }
     }
-    collect(&*store)?;
+    freed(&*store, context)?;
     output::print(&lines)?;
     Ok(u8::from(failed))
 }
@@ -69,11 +72,22 @@ fn remove(
     context: &Context,
     found: Found,
     force: bool,
+    in_use: &[(String, String)],
 ) -> Result<String, Failure> {
     let Found { named, reference } = found;
     let meant = meant(&named, reference.as_ref(), force)?;
-    let mut said = String::new();
     let stays = meant.len() < named.references.len();
+    let id = named.image.id().as_str();
+    let user = in_use.iter().find(|(image, _)| image == id);
+    if let Some((_, container)) = user.filter(|_| !stays) {
+        return Err(Failure::new(format!(
+            "the image {} is used by the container {}, which runs",
+            named.call(),
+            &container[..12]
+        ))
+        .hint("Remove it when the container has ended."));
+    }
+    let mut said = String::new();
     let others = names::all(store, &context.platform, &mut |_, _| ())?;
     for tag in &meant {
         store.untag(&tag.canonical())?;
@@ -142,13 +156,11 @@ fn meant(
     }
 }
 
-/// Removes the blobs that nothing leads to any more.
-fn collect(store: &dyn Store) -> Result<(), Failure> {
-    match gc::collect(store, &[])? {
-        Some(collected) if collected.bytes > 0 => {
-            output::note(&format!("{} freed\n", human::size(collected.bytes, 4)));
-        }
-        Some(_) => {}
+/// Removes what nothing leads to any more, and says how much that was.
+pub(crate) fn freed(store: &dyn Store, context: &Context) -> Result<(), Failure> {
+    match collect::collect(store, context)? {
+        Some(0) => {}
+        Some(bytes) => output::note(&format!("{} freed\n", human::size(bytes, 4))),
         None => {
             output::note(
                 "The store is in use; what is no longer needed is removed another time.\n",

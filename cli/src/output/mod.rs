@@ -39,3 +39,50 @@ pub(crate) fn width() -> usize {
         .unwrap_or(80)
         .max(20)
 }
+
+/// Text that stands out on a terminal, unless colours are not wanted there. Only for standard
+/// output.
+pub(crate) fn bold(text: &str) -> String {
+    match anstream::AutoStream::choice(&io::stdout()) {
+        anstream::ColorChoice::Never => text.to_owned(),
+        _ => format!("\u{1b}[1m{text}\u{1b}[0m"),
+    }
+}
+
+/// Breaks `text` between words into lines of at most `width` columns; later lines get `indent`.
+/// Line breaks that are there stay.
+pub(crate) fn wrap(text: &str, width: usize, indent: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for paragraph in text.lines() {
+        let mut line = String::new();
+        for word in paragraph.split_whitespace() {
+            let needed = line.chars().count() + 1 + word.chars().count();
+            if !line.is_empty() && needed > width {
+                lines.push(std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        lines.push(line);
+    }
+    lines.join(&format!("\n{indent}"))
+}
+
+/// A warning as people read it, as wide as there is room.
+pub(crate) fn warning(message: &str) -> String {
+    format!("{}\n", wrap(&format!("WARNING: {message}"), width(), "  "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_wraps_between_words_and_keeps_its_own_breaks() {
+        assert_eq!(wrap("one two three", 7, "  "), "one two\n  three");
+        assert_eq!(wrap("a\nb", 7, ""), "a\nb");
+        assert_eq!(wrap("unbreakable", 3, ""), "unbreakable");
+    }
+}

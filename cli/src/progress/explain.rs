@@ -2,7 +2,7 @@
 
 use coracle::event::Explanation;
 
-use crate::usage::wrap;
+use crate::output::wrap;
 
 /// The call on a line of its own, the reason below it.
 pub(super) fn text(explanation: &Explanation, width: usize) -> String {

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use coracle::event::Event;
+use coracle::event::{Event, Explanation};
 
 use crate::output;
 
@@ -85,12 +85,8 @@ impl Watcher {
     pub(crate) fn event(&mut self, event: &Event) {
         match (event, self.view.explain) {
             (Event::Explain(_), None) => return,
-            (Event::Explain(explanation), Some(Explain::Text)) => {
-                self.line(&explain::text(explanation, output::width()));
-                return;
-            }
-            (Event::Explain(_), Some(Explain::Json)) => {
-                self.line(&json(event));
+            (Event::Explain(explanation), Some(style)) => {
+                self.line(&explained(explanation, style, output::width()));
                 return;
             }
             (Event::StepMissed { .. }, _)
@@ -123,6 +119,14 @@ impl Watcher {
             Screen::Terminal(terminal) => terminal.print(text),
             _ => write(text),
         }
+    }
+}
+
+/// One request to the kernel, as `--explain` shows it.
+pub(crate) fn explained(explanation: &Explanation, style: Explain, width: usize) -> String {
+    match style {
+        Explain::Text => explain::text(explanation, width),
+        Explain::Json => json(&Event::Explain(explanation.clone())),
     }
 }
 

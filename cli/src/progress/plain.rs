@@ -84,7 +84,7 @@ impl Plain {
                 let size = crate::output::human::size(*size, 3);
                 let _ = writeln!(out, "{}: {state} {size}", digest.short());
             }
-            Event::Explain(_) | Event::Output { .. } => {}
+            Event::Output { .. } | Event::Explain(_) => {}
         }
         if !out.is_empty() {
             self.at = at;

@@ -2,9 +2,26 @@
 
 mod options;
 
-use std::path::PathBuf;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
-use crate::progress::Explain;
+use coracle::event::Event;
+use coracle::image::Image;
+use coracle::linux::containers::{self, ContainerDirectory};
+use coracle::linux::runtime::{self, Request, RunError, Streams};
+use coracle::linux::snapshot::Snapshots;
+use coracle::linux::userns;
+use coracle::runtime::bundle::{self, HostFiles};
+use coracle::runtime::{Place, RunOptions};
+
+use self::options::Surroundings;
+use crate::commands::build::platform;
+use crate::context::Context;
+use crate::failure::{Failure, OWN_FAILURE, Outcome};
+use crate::names;
+use crate::output;
+use crate::progress::{self, Explain};
 
 /// Create and run a new container from an image
 #[derive(Debug, clap::Args)]
@@ -74,7 +91,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "mount")]
     pub(crate) mount: Vec<String>,
     /// Assign a name to the container
-    #[arg(long, value_name = "string")]
+    #[arg(long, value_name = "string", value_parser = container_name)]
     pub(crate) name: Option<String>,
     /// Connect a container to a network: none or host
     #[arg(
@@ -87,6 +104,9 @@ pub(crate) struct Options {
     /// Run the image for this platform (os/arch[/variant])
     #[arg(long, value_name = "string")]
     pub(crate) platform: Option<String>,
+    /// Give extended privileges to this container: every capability, every system call
+    #[arg(long)]
+    pub(crate) privileged: bool,
     /// Pull image before running: there is no registry yet, so an image must be here
     #[arg(long, value_name = "string", default_value = "missing", value_parser = ["always", "missing", "never"])]
     pub(crate) pull: String,
@@ -134,4 +154,222 @@ pub(crate) struct Options {
     /// The image, and behind it the command and its arguments, whatever they look like
     #[arg(value_name = "IMAGE", required = true, trailing_var_arg = true, num_args = 1..)]
     pub(crate) words: Vec<String>,
+}
+
+/// The file of a container's directory that names its image; `coracle rmi` reads it.
+pub(crate) const IMAGE_FILE: &str = "image";
+
+/// The file of a container's directory that holds its name, if it was given one.
+const NAME_FILE: &str = "name";
+
+/// Runs the container to its end. The exit code is the command's.
+pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
+    match start(options, context) {
+        Ok(code) => Ok(code),
+        Err(Error::Own(failure)) => Err(failure.code(OWN_FAILURE)),
+        Err(Error::Run(error)) => {
+            let code = error.exit_code();
+            Err(Failure::from(error).code(code))
+        }
+    }
+}
+
+/// Why there is no exit code of the command's own.
+enum Error {
+    /// Something that comes before the container.
+    Own(Failure),
+    /// The container did not start; its exit code says how far it came.
+    Run(RunError),
+}
+
+impl<E: Into<Failure>> From<E> for Error {
+    fn from(error: E) -> Self {
+        Self::Own(error.into())
+    }
+}
+
+fn start(options: &Options, context: &Context) -> Result<u8, Error> {
+    let run_options = read_options(options)?;
+    // From here on we are root: the machine's, or that of a user namespace of our own.
+    userns::reenter(&mut |event| tell(&event, options))?;
+    let store = context.store()?;
+    let image = image(options, context, &*store)?;
+    let containers = context.root.join("containers");
+    containers::sweep(&containers)
+        .map_err(|e| Failure::io(format!("clean up {}", containers.display()), &e))?;
+    let home = ContainerDirectory::make(&containers)
+        .map_err(|e| Failure::io(format!("make a directory in {}", containers.display()), &e))?;
+    if let Some(name) = &options.name {
+        take_name(&containers, &home, name)?;
+    }
+    if let Some(path) = &options.cidfile {
+        write_new(path, &home.id)?;
+    }
+    let streams = if options.tty {
+        Streams::Terminal {
+            input: options.interactive,
+        }
+    } else {
+        Streams::Inherit {
+            input: options.interactive,
+        }
+    };
+    let mut on = |event: Event| tell(&event, options);
+    let request = prepare(&image, &run_options, &home, context, &*store, &mut on)?;
+    let request = Request {
+        streams,
+        explain: options.explain.is_some(),
+        ..request
+    };
+    let exit = runtime::run(&request, &mut on).map_err(Error::Run)?;
+    Ok(exit.code())
+}
+
+fn read_options(options: &Options) -> Result<RunOptions, Failure> {
+    if options.pull == "always" {
+        return Err(Failure::new(
+            "--pull always: Docker has this, Coracle does not (yet); it comes with pull and push (chapter 05-registry)",
+        ));
+    }
+    if !options.sig_proxy {
+        return Err(Failure::new(
+            "--sig-proxy=false: Docker has this, Coracle does not (yet)",
+        ));
+    }
+    let directory =
+        std::env::current_dir().map_err(|e| Failure::io("find out which directory this is", &e))?;
+    let around = Surroundings {
+        variable: &|name| std::env::var(name).ok(),
+        directory: &directory,
+    };
+    options::run_options(options, &around)
+}
+
+fn image(
+    options: &Options,
+    context: &Context,
+    store: &dyn coracle::store::Store,
+) -> Result<Image, Failure> {
+    let wanted = match &options.platform {
+        None => context.platform.clone(),
+        Some(text) => platform(text)?,
+    };
+    let typed = options.words.first().map_or("", String::as_str);
+    let found = names::find(store, &wanted, typed)?;
+    Ok(Image::open(store, &found.named.target, &wanted)?)
+}
+
+/// Unpacks the image if need be, and makes the container's bundle and root.
+fn prepare(
+    image: &Image,
+    options: &RunOptions,
+    home: &ContainerDirectory,
+    context: &Context,
+    store: &dyn coracle::store::Store,
+    on: &mut dyn FnMut(Event),
+) -> Result<Request, Failure> {
+    let environment = |name: &str| std::env::var(name).ok();
+    let snapshots = Snapshots::open(&context.root, &environment)?;
+    let lower = {
+        // While layers are unpacked, no collection may take them away.
+        let _hold = store.hold()?;
+        snapshots.ensure(&image.layers(), store, on)?
+    };
+    note(&home.path, IMAGE_FILE, image.id().as_str())?;
+    let root = snapshots.prepare(&lower, &home.path, true, on)?;
+    let place = Place {
+        id: home.id.clone(),
+        bundle: home.path.display().to_string(),
+        architecture: context.platform.architecture.clone(),
+    };
+    let spec = bundle::write(
+        &image.config.value.config,
+        options,
+        &place,
+        &HostFiles::read(),
+    )?;
+    Ok(Request {
+        bundle: home.path.clone(),
+        root,
+        spec,
+        init: options.init,
+        streams: Streams::Inherit { input: false },
+        explain: false,
+    })
+}
+
+/// Docker's rule for the names of containers.
+fn container_name(text: &str) -> Result<String, String> {
+    let good = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    let starts_well = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if starts_well && text.len() > 1 && text.chars().all(good) {
+        return Ok(text.to_owned());
+    }
+    Err(
+        "a name is two or more letters, digits, _, . and -, and begins with a letter or digit"
+            .to_owned(),
+    )
+}
+
+/// Gives the container its name, unless another one that runs has it.
+fn take_name(containers: &Path, home: &ContainerDirectory, name: &str) -> Result<(), Failure> {
+    note(&home.path, NAME_FILE, name)?;
+    // Written first and looked for then: of two that start at once, at least one sees the other.
+    for (id, theirs) in running(containers, NAME_FILE) {
+        if theirs == name && id != home.id {
+            return Err(Failure::new(format!(
+                "the name {name} is in use by the container {}",
+                &id[..12]
+            ))
+            .hint("Wait until it ends, or choose another name."));
+        }
+    }
+    Ok(())
+}
+
+/// The IDs of the containers that run, with what a file of their directories says.
+pub(crate) fn running(containers: &Path, file: &str) -> Vec<(String, String)> {
+    let entries = fs::read_dir(containers).into_iter().flatten().flatten();
+    let told = |entry: fs::DirEntry| {
+        let id = entry.file_name().to_string_lossy().into_owned();
+        let text = fs::read_to_string(entry.path().join(file)).ok()?;
+        (id.len() == 64).then_some((id, text))
+    };
+    entries.filter_map(told).collect()
+}
+
+fn note(home: &Path, file: &str, text: &str) -> Result<(), Failure> {
+    let path = home.join(file);
+    fs::write(&path, text).map_err(|e| Failure::io(format!("write {}", path.display()), &e))
+}
+
+/// Writes a file that must not be there yet, as Docker does with `--cidfile`.
+fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
+    let mut file = fs::File::create_new(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::AlreadyExists => Failure::new(format!(
+            "--cidfile {}: it is there already; remove it, or name another file",
+            path.display()
+        )),
+        _ => Failure::io(format!("write {}", path.display()), &e),
+    })?;
+    file.write_all(text.as_bytes())
+        .map_err(|e| Failure::io(format!("write {}", path.display()), &e))
+}
+
+/// Standard output is the command's; what we have to say goes to standard error.
+fn tell(event: &Event, options: &Options) {
+    let text = match event {
+        Event::Explain(explanation) => match options.explain {
+            Some(style) => progress::explained(explanation, style, output::width()),
+            None => return,
+        },
+        Event::Warning { message } if !options.quiet => output::warning(message),
+        _ => return,
+    };
+    // A terminal that is handed to the container no longer turns a line feed into a new line.
+    output::note(&if options.tty {
+        text.replace('\n', "\r\n")
+    } else {
+        text
+    });
 }

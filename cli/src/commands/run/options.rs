@@ -39,6 +39,7 @@ pub(super) fn run_options(
         cap_add: options.cap_add.clone(),
         cap_drop: options.cap_drop.clone(),
         init: options.init,
+        privileged: options.privileged,
         tty: options.tty,
         ..RunOptions::default()
     };

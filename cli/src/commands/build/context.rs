@@ -1,0 +1,149 @@
+//! What a build reads: the Dockerfile and the context with its ignore file.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use coracle::build::context::Context;
+use coracle::build::load;
+use coracle::diagnostic::has_errors;
+use coracle::dockerfile::ignore;
+use coracle::tree::Timestamp;
+
+use super::Options;
+use crate::commands::dockerfile_parse;
+use crate::failure::Failure;
+use crate::output;
+
+/// The sources of a build.
+#[derive(Debug)]
+pub(super) struct Sources {
+    /// What the Dockerfile is called in messages.
+    pub(super) name: String,
+    /// The text of the Dockerfile.
+    pub(super) dockerfile: String,
+    /// The files that COPY and ADD may take.
+    pub(super) context: Context,
+    /// Where the Dockerfile is; `None` when it came from standard input.
+    path: Option<PathBuf>,
+}
+
+impl Sources {
+    /// Reads the Dockerfile, and the names of the files of the context.
+    pub(super) fn read(options: &Options, time: Timestamp) -> Result<Self, Failure> {
+        let without_context = options.path == "-";
+        let root = PathBuf::from(&options.path);
+        let file = match &options.file {
+            Some(file) => file.clone(),
+            None if without_context => PathBuf::from("-"),
+            None => root.join("Dockerfile"),
+        };
+        if !without_context {
+            check_directory(&root)?;
+        }
+        let dockerfile =
+            dockerfile_parse::read(&file).map_err(|failure| no_dockerfile(&file, failure))?;
+        let from_input = file.as_os_str() == "-";
+        let path = (!from_input).then(|| file.clone());
+        let context = if without_context {
+            Context {
+                name: "empty: the Dockerfile came from standard input".to_owned(),
+                ..Context::default()
+            }
+        } else {
+            load_context(&root, path.as_deref(), time)?
+        };
+        Ok(Self {
+            name: dockerfile_parse::name(&file),
+            dockerfile,
+            context,
+            path,
+        })
+    }
+
+    /// What tells this build apart from others, so that the last one can be compared with.
+    pub(super) fn place(&self, target: Option<&str>) -> String {
+        let path = self
+            .path
+            .as_ref()
+            .map(|path| fs::canonicalize(path).unwrap_or(path.clone()));
+        let path = path.map_or("-".into(), |path| path.display().to_string());
+        format!(
+            "{path}\n{}\n{}",
+            self.context.name,
+            target.unwrap_or_default()
+        )
+    }
+}
+
+fn check_directory(root: &Path) -> Result<(), Failure> {
+    let text = root.display().to_string();
+    if ["http://", "https://", "git@", "git://", "ssh://"]
+        .iter()
+        .any(|p| text.starts_with(p))
+    {
+        return Err(Failure::new(format!(
+            "{text}: Docker builds from URLs, Coracle does not (yet); fetch it first and name the directory"
+        )));
+    }
+    match fs::metadata(root) {
+        Ok(meta) if meta.is_dir() => Ok(()),
+        Ok(_) => Err(
+            Failure::new(format!("the build context {text} is not a directory"))
+                .hint("Name the directory whose files COPY may take; -f names the Dockerfile."),
+        ),
+        Err(e) => Err(Failure::io(format!("the build context {text}"), &e)),
+    }
+}
+
+fn no_dockerfile(file: &Path, failure: Failure) -> Failure {
+    if fs::symlink_metadata(file).is_err_and(|e| e.kind() == ErrorKind::NotFound)
+        && file.as_os_str() != "-"
+    {
+        return Failure::new(format!("there is no Dockerfile at {}", file.display()))
+            .hint("The last argument is the build context; -f FILE names another Dockerfile.");
+    }
+    failure
+}
+
+/// Reads the context without what the ignore file leaves out. `Dockerfile.dockerignore` beside
+/// the Dockerfile wins over `.dockerignore` of the context.
+fn load_context(
+    root: &Path,
+    dockerfile: Option<&Path>,
+    time: Timestamp,
+) -> Result<Context, Failure> {
+    let beside = dockerfile.map(|path| {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".dockerignore");
+        path.with_file_name(name)
+    });
+    let candidates = beside.into_iter().chain([root.join(".dockerignore")]);
+    let mut found = None;
+    for path in candidates {
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                found = Some((path, text));
+                break;
+            }
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            Err(e) => return Err(Failure::io(format!("read {}", path.display()), &e)),
+        }
+    }
+    let (path, text) = found.unwrap_or_default();
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let (patterns, diagnostics) = ignore::parse(&text);
+    let rendered = dockerfile_parse::rendered(&diagnostics, &path.display().to_string(), &text);
+    if has_errors(&diagnostics) {
+        return Err(
+            Failure::new(format!("{} cannot be understood", path.display()))
+                .hint(rendered.trim_end()),
+        );
+    }
+    output::note(&rendered);
+    Ok(load::load(root, &patterns, &name, time)?)
+}

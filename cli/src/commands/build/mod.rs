@@ -1,0 +1,305 @@
+//! `coracle build`: from a Dockerfile and a directory to an image.
+
+mod context;
+mod report;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use coracle::build::cache_directory::CacheDirectory;
+use coracle::build::executor::RunNetwork;
+use coracle::build::plan::{self, Plan, PlanOptions};
+use coracle::build::{self, BuildOptions, Built, Host};
+use coracle::dockerfile;
+use coracle::image::Image;
+use coracle::linux::executor::LinuxExecutor;
+use coracle::linux::snapshot::Snapshots;
+use coracle::linux::userns;
+use coracle::reference::Reference;
+use coracle::spec::Platform;
+use coracle::store::Store;
+use coracle::tree::Timestamp;
+
+use self::context::Sources;
+use crate::commands::base::source_date_epoch;
+use crate::context::Context;
+use crate::failure::{Failure, Outcome};
+use crate::names;
+use crate::output;
+use crate::progress::{Explain, Style, View, Watcher};
+
+/// Build an image from a Dockerfile
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "[OPTIONS] PATH | -",
+    after_help = "\
+Examples:
+  coracle build -t app .
+  coracle build -t app:2 -f web/Dockerfile --build-arg VERSION=2 .
+  coracle build --explain-cache -t app .
+  coracle build --target test --progress plain .
+  coracle build - < Dockerfile
+
+PATH is the build context: the directory whose files COPY and ADD may take, without what
+.dockerignore leaves out. With - the Dockerfile comes from standard input and there is no
+context. The base image must be here (`coracle images`).
+
+The exit code is 1 for a Dockerfile that cannot be built; when a RUN fails, it is that
+command's. All problems that can be seen beforehand are reported at once.
+
+Chapters 06-dockerfile, 07-build and 08-cache of the book explain what happens."
+)]
+pub(crate) struct Options {
+    /// The build context: a directory, or - for none
+    #[arg(value_name = "PATH")]
+    pub(crate) path: String,
+    /// Set build-time variables
+    #[arg(long, value_name = "list")]
+    pub(crate) build_arg: Vec<String>,
+    /// Print what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Tell each request to the kernel, why it is made, and the chapter that teaches it
+    #[arg(
+        long,
+        value_name = "json",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "text"
+    )]
+    pub(crate) explain: Option<Explain>,
+    /// Tell why each step was or was not in the cache
+    #[arg(long)]
+    pub(crate) explain_cache: bool,
+    /// Name of the Dockerfile (default "PATH/Dockerfile")
+    #[arg(short, long, value_name = "string")]
+    pub(crate) file: Option<PathBuf>,
+    /// Write the image ID to the file
+    #[arg(long, value_name = "string")]
+    pub(crate) iidfile: Option<PathBuf>,
+    /// Set metadata for an image
+    #[arg(long, value_name = "stringArray")]
+    pub(crate) label: Vec<String>,
+    /// Write build result metadata to a file
+    #[arg(long, value_name = "string")]
+    pub(crate) metadata_file: Option<PathBuf>,
+    /// The network of RUN instructions: host or none
+    #[arg(long, value_name = "string", default_value = "host", value_parser = ["host", "none", "default"])]
+    pub(crate) network: String,
+    /// Do not use cache when building the image
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    /// Set target platform for build (os/arch[/variant])
+    #[arg(long, value_name = "string")]
+    pub(crate) platform: Option<String>,
+    /// Set type of progress output (auto, plain, tty, quiet, rawjson)
+    #[arg(long, value_name = "string", default_value = "auto")]
+    pub(crate) progress: Style,
+    /// Suppress the build output and print image ID on success
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Name and optionally a tag (format: "name:tag")
+    #[arg(short, long, value_name = "stringArray")]
+    pub(crate) tag: Vec<String>,
+    /// Set the target build stage to build
+    #[arg(long, value_name = "string")]
+    pub(crate) target: Option<String>,
+}
+
+/// Builds the image and tags it.
+pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
+    let tags = tags(options)?;
+    let plan_options = plan_options(options, context)?;
+    if !options.dry_run {
+        userns::reenter(&mut |event| report::before(&event, options))?;
+    }
+    let sources = Sources::read(options, plan_options.time)?;
+    let parsed = dockerfile::parse(&sources.dockerfile);
+    let store = context.store()?;
+    // From the first blob to the tag, no collection may take away what has no name yet.
+    let hold = store.hold()?;
+    let mut find =
+        |reference: &Reference, platform: &Platform| find_base(&*store, reference, platform);
+    let plan = plan::plan(
+        &parsed.dockerfile,
+        parsed.diagnostics,
+        &plan_options,
+        &mut find,
+    )
+    .map_err(|error| report::plan_error(error, &sources))?;
+    report::warnings(&plan, &sources, options.quiet);
+    if options.dry_run {
+        output::print(&report::dry_run(&plan))?;
+        return Ok(0);
+    }
+    let built = carry_out(&plan, &sources, options, context, &store)?;
+    keep(&*store, &built.image, &tags)?;
+    drop(hold);
+    write_files(options, &built, &tags)?;
+    if options.quiet {
+        output::print(&format!("{}\n", built.image.id()))?;
+    } else {
+        output::note(&report::done(&built, &tags));
+    }
+    Ok(0)
+}
+
+/// Carries out the plan, showing it as it goes.
+fn carry_out(
+    plan: &Plan,
+    sources: &Sources,
+    options: &Options,
+    context: &Context,
+    store: &std::sync::Arc<dyn Store>,
+) -> Result<Built, Failure> {
+    let cache = CacheDirectory::open(context.root.join("cache"))?;
+    let environment = |name: &str| std::env::var(name).ok();
+    let snapshots = Snapshots::open(&context.root, &environment)?;
+    let executor = LinuxExecutor {
+        snapshots: &snapshots,
+        containers: context.root.join("containers"),
+        architecture: context.platform.architecture.clone(),
+        explain: options.explain.is_some(),
+    };
+    let host = Host {
+        store: std::sync::Arc::clone(store),
+        cache: &cache,
+        executor: &executor,
+        context: &sources.context,
+    };
+    let build_options = BuildOptions {
+        no_cache: options.no_cache,
+        source_date_epoch: source_date_epoch()?,
+        place: sources.place(options.target.as_deref()),
+    };
+    let mut watcher = Watcher::new(View {
+        style: if options.quiet {
+            Style::Quiet
+        } else {
+            options.progress
+        },
+        explain: options.explain,
+        cache: options.explain_cache,
+    });
+    let mut log = report::Log::default();
+    let built = build::build(plan, &host, &build_options, &mut |event| {
+        log.event(&event);
+        watcher.event(&event);
+    });
+    watcher.end(built.is_ok());
+    built.map_err(|error| report::build_error(error, sources, &log))
+}
+
+fn tags(options: &Options) -> Result<Vec<Reference>, Failure> {
+    let mut tags = Vec::new();
+    for text in &options.tag {
+        let tag: Reference = text.parse()?;
+        if tag.digest.is_some() {
+            return Err(Failure::new(format!(
+                "--tag {text}: a tag is a name and a tag, without a digest"
+            )));
+        }
+        tags.push(tag);
+    }
+    Ok(tags)
+}
+
+fn plan_options(options: &Options, context: &Context) -> Result<PlanOptions, Failure> {
+    let platform = match &options.platform {
+        None => context.platform.clone(),
+        Some(text) => platform(text)?,
+    };
+    Ok(PlanOptions {
+        args: pairs("--build-arg", &options.build_arg, &|name| {
+            std::env::var(name).ok()
+        })?,
+        target: options.target.clone(),
+        platform,
+        build_platform: context.platform.clone(),
+        labels: pairs("--label", &options.label, &|_| Some(String::new()))?,
+        network: match options.network.as_str() {
+            "none" => RunNetwork::None,
+            _ => RunNetwork::Host,
+        },
+        time: Timestamp {
+            seconds: source_date_epoch()?.unwrap_or(0),
+            nanos: 0,
+        },
+    })
+}
+
+/// Reads `os/architecture[/variant]`.
+pub(crate) fn platform(text: &str) -> Result<Platform, Failure> {
+    Platform::parse(text).ok_or_else(|| {
+        Failure::new(format!(
+            "--platform {text}: it looks like os/architecture, such as linux/arm64"
+        ))
+    })
+}
+
+/// `NAME=value` options by name; `alone` gives the value of a name without one, if there is one.
+fn pairs(
+    option: &str,
+    texts: &[String],
+    alone: &dyn Fn(&str) -> Option<String>,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let mut out = BTreeMap::new();
+    for text in texts {
+        let (name, value) = match text.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (text.as_str(), alone(text)),
+        };
+        if name.is_empty() {
+            return Err(Failure::new(format!(
+                "{option} {text:?}: a name is needed, as in NAME=value"
+            )));
+        }
+        if let Some(value) = value {
+            out.insert(name.to_owned(), value);
+        }
+    }
+    Ok(out)
+}
+
+/// The image that FROM or COPY --from names. The message is one sentence.
+fn find_base(
+    store: &dyn Store,
+    reference: &Reference,
+    platform: &Platform,
+) -> Result<Image, String> {
+    let sentence = |failure: Failure| failure.message.unwrap_or_default().replace('\n', "; ");
+    let found = names::find(store, platform, &reference.canonical()).map_err(sentence)?;
+    Image::open(store, &found.named.target, platform)
+        .map_err(|e| format!("{}: {e}", reference.familiar()))
+}
+
+/// Gives the image its names; without any, it is kept under its digest.
+fn keep(store: &dyn Store, image: &Image, tags: &[Reference]) -> Result<(), Failure> {
+    for tag in tags {
+        names::set_tag(store, tag, &image.descriptor)?;
+    }
+    if tags.is_empty() {
+        names::keep_untagged(store, &image.descriptor)?;
+    }
+    Ok(())
+}
+
+fn write_files(options: &Options, built: &Built, tags: &[Reference]) -> Result<(), Failure> {
+    let id = built.image.id().to_string();
+    let metadata =
+        || -> Result<String, Failure> { Ok(format!("{:#}\n", report::metadata(built, tags)?)) };
+    for (path, text) in [
+        (
+            &options.iidfile,
+            &(|| Ok(id.clone())) as &dyn Fn() -> Result<String, Failure>,
+        ),
+        (&options.metadata_file, &metadata),
+    ] {
+        if let Some(path) = path {
+            fs::write(path, text()?)
+                .map_err(|e| Failure::io(format!("write {}", path.display()), &e))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! `coracle image prune` and `coracle builder prune`: room on the disk.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, BufRead as _, IsTerminal as _};
+
+use coracle::store::Store;
+
+use crate::collect;
+use crate::context::Context;
+use crate::failure::{Failure, Outcome};
+use crate::names;
+use crate::output::{self, human};
+
+/// Remove unused images
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "[OPTIONS]",
+    after_help = "\
+Examples:
+  coracle image prune
+  coracle image prune --all --force
+
+Without --all: the images that have lost their tag. With it: all images but those whose
+containers run.
+
+Chapter 04-image of the book explains which blobs may go."
+)]
+pub(crate) struct ImageOptions {
+    /// Remove all unused images, not just dangling ones
+    #[arg(short, long)]
+    pub(crate) all: bool,
+    /// Do not prompt for confirmation
+    #[arg(short, long)]
+    pub(crate) force: bool,
+}
+
+/// Remove build cache
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "[OPTIONS]",
+    after_help = "\
+Examples:
+  coracle builder prune
+  coracle builder prune --force
+
+Every build step is forgotten, and the layers that no image has are removed. The next build
+runs every step again.
+
+Chapter 08-cache of the book explains what the cache remembers."
+)]
+pub(crate) struct BuilderOptions {
+    /// Do not prompt for confirmation
+    #[arg(short, long)]
+    pub(crate) force: bool,
+}
+
+/// Removes images, and then whatever nothing needs any more.
+pub(crate) fn images(options: &ImageOptions, context: &Context) -> Outcome {
+    let what = if options.all {
+        "all images that no container uses"
+    } else {
+        "all images without a tag"
+    };
+    if !options.force && !agreed(what)? {
+        return Ok(0);
+    }
+    collect::enter(context)?;
+    let store = context.store()?;
+    let in_use = collect::in_use(context)?;
+    let mut said = String::new();
+    for named in names::all(&*store, &context.platform, &mut |_, _| ())? {
+        let id = named.image.id();
+        let used = in_use.iter().any(|(image, _)| image == id.as_str());
+        if used || (!options.all && !named.references.is_empty()) {
+            continue;
+        }
+        for reference in &named.references {
+            store.untag(&reference.canonical())?;
+            let _ = writeln!(said, "Untagged: {}", reference.familiar());
+        }
+        store.untag(named.target.digest.as_str())?;
+        let _ = writeln!(said, "Deleted: {id}");
+    }
+    reclaimed(said, &*store, context)
+}
+
+/// Forgets every build step, and removes what was kept for them only.
+pub(crate) fn builder(options: &BuilderOptions, context: &Context) -> Outcome {
+    if !options.force && !agreed("the whole build cache")? {
+        return Ok(0);
+    }
+    collect::enter(context)?;
+    let cache = context.root.join("cache");
+    match fs::remove_dir_all(&cache) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            return Err(Failure::io(format!("remove {}", cache.display()), &e));
+        }
+        _ => {}
+    }
+    reclaimed(String::new(), &*context.store()?, context)
+}
+
+fn reclaimed(mut said: String, store: &dyn Store, context: &Context) -> Outcome {
+    let bytes = collect::collect(store, context)?.ok_or_else(|| {
+        Failure::new("the store is in use, by a build for example; nothing could be removed")
+            .hint("Try again when it has ended.")
+    })?;
+    let _ = writeln!(said, "Total reclaimed space: {}", human::size(bytes, 4));
+    output::print(&said)?;
+    Ok(0)
+}
+
+/// Asks, as Docker does. Without a terminal there is nobody to ask, and nothing is removed.
+fn agreed(what: &str) -> Result<bool, Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::new(format!(
+            "this would remove {what}, and there is no terminal to ask you at"
+        ))
+        .hint("Say --force to go ahead."));
+    }
+    output::note(&format!(
+        "WARNING! This will remove {what}.\nAre you sure you want to continue? [y/N] "
+    ));
+    let mut answer = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|e| Failure::io("read your answer", &e))?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
