@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::ast::Escape;
-use super::expand::{self, Options};
+use super::expand::{self, Options, PlacedWord};
 
 /// A word that announces a heredoc.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,24 @@ pub(super) fn marks(text: &str) -> Vec<Mark> {
     if !text.contains("<<") {
         return Vec::new();
     }
+    words(text)
+        .iter()
+        .filter_map(|word| mark(&word.text, word.start..word.end))
+        .collect()
+}
+
+/// The space between a lone `<<-` and the word behind it. A shell takes the two as a heredoc, but
+/// BuildKit does not.
+pub(super) fn space_behind_dash(text: &str) -> Option<Range<usize>> {
+    if !text.contains("<<-") {
+        return None;
+    }
+    let words = words(text);
+    let pair = words.windows(2).find(|pair| pair[0].text == "<<-")?;
+    Some(pair[0].end..pair[1].start)
+}
+
+fn words(text: &str) -> Vec<PlacedWord> {
     let options = Options {
         // BuildKit reads this with a backslash whatever the escape directive says.
         escape: Escape::Backslash,
@@ -46,11 +64,7 @@ pub(super) fn marks(text: &str) -> Vec<Mark> {
         heredocs: true,
         ignore_quotes: false,
     };
-    let words = expand::placed_words(text, options, &|_| None).unwrap_or_default();
-    words
-        .iter()
-        .filter_map(|word| mark(&word.text, word.start..word.end))
-        .collect()
+    expand::placed_words(text, options, &|_| None).unwrap_or_default()
 }
 
 fn mark(word: &str, range: Range<usize>) -> Option<Mark> {

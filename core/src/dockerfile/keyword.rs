@@ -63,9 +63,12 @@ pub(super) fn known(word: &str) -> Option<&'static str> {
         .copied()
 }
 
-/// The instruction that a word was probably meant to name.
+/// The instruction that a word was probably meant to name. Less than half of it may be wrong, for
+/// the names are short, and `EOF` is not `ENV`.
 pub(super) fn near(word: &str) -> Option<&'static str> {
-    did_you_mean(word, NAMES)
+    let near = did_you_mean(word, NAMES)?;
+    let distance = strsim::osa_distance(&word.to_ascii_uppercase(), near);
+    (distance * 2 < word.chars().count().max(near.len())).then_some(near)
 }
 
 /// A keyword and the space behind it that does not separate words.

@@ -141,13 +141,24 @@ fn trigger(
     Some(cut(raw.line, raw.rest.clone(), None, reader, diagnostics))
 }
 
+/// Reads the heredocs that a line announces from its byte `start` on.
 fn heredocs(
     line: &Logical,
     start: usize,
     reader: &mut Reader<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Heredoc> {
-    heredoc::marks(&line.text[start..])
+    let text = &line.text[start..];
+    if let Some(space) = heredoc::space_behind_dash(text) {
+        let span = line.span(start + space.start..start + space.end);
+        let dash = line.span(start + space.start - 3..start + space.start);
+        diagnostics.push(
+            Diagnostic::warning("HeredocSpace", dash, "this does not announce a heredoc")
+                .note("the terminator stands directly behind <<-")
+                .fix("remove the space behind <<-", span, ""),
+        );
+    }
+    heredoc::marks(text)
         .into_iter()
         .map(|mut mark| {
             mark.range = mark.range.start + start..mark.range.end + start;

@@ -156,6 +156,9 @@ impl<'a> Raw<'a> {
             let start = word.range.start;
             let Some(equals) = word.text.find('=') else {
                 diagnostics.push(missing_equals(self, &word));
+                if word.text.starts_with('#') {
+                    break;
+                }
                 continue;
             };
             let end = start + word.text.len();
@@ -243,10 +246,16 @@ impl<'a> Raw<'a> {
 fn missing_equals(raw: &Raw<'_>, word: &Token) -> Diagnostic {
     let span = raw.line.span(word.range.clone());
     let message = format!("`{}` has no `=`", word.text);
-    let finding = Diagnostic::error("MissingEquals", span, message)
-        .note("since the first word has one, every word must be KEY=VALUE");
-    match raw.args.last() {
-        Some(_) => finding.note("a value with space in it needs quotes: KEY=\"two words\""),
-        None => finding,
+    let finding = Diagnostic::error("MissingEquals", span, message);
+    if word.text.starts_with('#') {
+        let rest = raw.line.trim(word.range.start..raw.rest.end);
+        return finding.note("a comment has a line of its own").fix(
+            "remove the comment",
+            raw.line.span(rest),
+            "",
+        );
     }
+    finding
+        .note("since the first word has one, every word must be KEY=VALUE")
+        .note("a value with space in it needs quotes: KEY=\"two words\"")
 }

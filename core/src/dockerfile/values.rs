@@ -57,7 +57,7 @@ pub fn ports(text: &str) -> Result<Ports, ValueError> {
     let (range, protocol) = match text.split_once('/') {
         None => (text, Protocol::Tcp),
         Some((range, protocol)) => match protocol.to_ascii_lowercase().as_str() {
-            "tcp" => (range, Protocol::Tcp),
+            "tcp" | "" => (range, Protocol::Tcp),
             "udp" => (range, Protocol::Udp),
             "sctp" => (range, Protocol::Sctp),
             _ => return Err(refuse("the protocol is tcp, udp or sctp")),
@@ -308,6 +308,7 @@ mod tests {
         check("53/UDP", Some((53, 53, "udp")));
         check("8000-8010/sctp", Some((8000, 8010, "sctp")));
         check("127.0.0.1:8080:80", Some((80, 80, "tcp")));
+        check("80/", Some((80, 80, "tcp")));
         check("0", Some((0, 0, "tcp")));
         check("65536", None);
         check("80/http", None);
