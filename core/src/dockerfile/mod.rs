@@ -1,9 +1,9 @@
 //! Dockerfiles: text becomes typed instructions with byte spans. Parsing never fails.
 //!
-//! [`parse()`] reads a whole file: [`lines`] joins physical lines into logical ones, [`raw`] cuts
-//! those into pieces, [`instructions`] gives the pieces their meaning. What is wrong
-//! becomes a diagnostic, and the rest of the file is still understood. [`expand`] is the small
-//! shell language of `$x`, and [`ignore`] is `.dockerignore`.
+//! [`parse()`] reads a whole file: `lines` joins physical lines into logical ones, `raw` cuts those
+//! into pieces, `instructions` gives the pieces their meaning. What is wrong becomes a diagnostic,
+//! and the rest of the file is still understood. [`expand`] is the small shell language of `$x`,
+//! [`ignore`] is `.dockerignore`, and [`json`] is what other programs read.
 //!
 //! The language is BuildKit's; where the classic builder differs, BuildKit counts.
 

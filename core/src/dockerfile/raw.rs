@@ -169,7 +169,8 @@ impl<'a> Raw<'a> {
             }
             self.args.push(self.token(start..start + equals));
             self.args.push(self.token(start + equals + 1..end));
-            self.args.push(self.token(start + equals..=start + equals));
+            self.args
+                .push(self.token(start + equals..start + equals + 1));
         }
     }
 
@@ -194,20 +195,10 @@ impl<'a> Raw<'a> {
         self.args.push(self.token(space..space));
     }
 
-    fn token(&self, range: impl std::ops::RangeBounds<usize>) -> Token {
-        let start = match range.start_bound() {
-            std::ops::Bound::Included(start) => *start,
-            std::ops::Bound::Excluded(start) => start + 1,
-            std::ops::Bound::Unbounded => 0,
-        };
-        let end = match range.end_bound() {
-            std::ops::Bound::Included(end) => end + 1,
-            std::ops::Bound::Excluded(end) => *end,
-            std::ops::Bound::Unbounded => self.line.text.len(),
-        };
+    fn token(&self, range: Range<usize>) -> Token {
         Token {
-            text: self.line.text[start..end].to_owned(),
-            range: start..end,
+            text: self.line.text[range.clone()].to_owned(),
+            range,
         }
     }
 
