@@ -1,13 +1,15 @@
 //! What a container could leave behind on this machine: mounts, cgroups, network interfaces.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The machine at one moment: each thing as one line of text.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// The machine at one moment.
+#[derive(Debug, Default)]
 pub(crate) struct Host {
+    /// Mounts and interfaces, each as one line of text.
     things: BTreeSet<String>,
+    cgroups: BTreeSet<PathBuf>,
 }
 
 /// How long the kernel may need to sweep up behind a process that has ended.
@@ -16,36 +18,49 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 impl Host {
     /// Looks at this machine.
     pub(crate) fn now() -> Self {
-        let mut things = BTreeSet::new();
+        let mut host = Self::default();
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        things.extend(mounts.lines().filter_map(mount));
+        host.things.extend(mounts.lines().filter_map(mount));
+        let interfaces = std::fs::read_dir("/sys/class/net").into_iter().flatten();
+        let names = interfaces.flatten().map(|entry| entry.file_name());
+        host.things
+            .extend(names.map(|name| format!("interface {}", name.display())));
         folders(Path::new("/sys/fs/cgroup"), &mut |path| {
-            things.insert(format!("cgroup {}", path.display()));
+            host.cgroups.insert(path.to_owned());
         });
-        for entry in std::fs::read_dir("/sys/class/net")
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            things.insert(format!("interface {}", entry.file_name().display()));
-        }
-        Self { things }
+        host
     }
 
     /// What is different from `before`, at the latest after `patience`: one line a thing.
     pub(crate) fn settle_to(self, before: &Self, patience: Duration) -> Vec<String> {
         let begin = Instant::now();
         let mut now = self;
-        while now != *before && begin.elapsed() < patience {
+        loop {
+            let changes = now.changes_since(before);
+            if changes.is_empty() || begin.elapsed() >= patience {
+                return changes;
+            }
             std::thread::sleep(Duration::from_millis(100));
             now = Self::now();
         }
-        let left = now.things.difference(&before.things);
-        let gone = before.things.difference(&now.things);
+    }
+
+    fn changes_since(&self, before: &Self) -> Vec<String> {
+        let left = self.things.difference(&before.things);
+        let gone = before.things.difference(&self.things);
+        let cgroups = self.cgroups.difference(&before.cgroups);
+        // A new cgroup that somebody lives in is somebody's; an empty one was forgotten.
+        let forgotten = cgroups.filter(|path| is_empty(path));
         left.map(|thing| format!("LEFT BEHIND {thing}"))
             .chain(gone.map(|thing| format!("TAKEN AWAY {thing}")))
+            .chain(forgotten.map(|path| format!("LEFT BEHIND cgroup {}", path.display())))
             .collect()
     }
+}
+
+/// Whether no process is in a cgroup; one that has just gone away is not empty, but nothing.
+fn is_empty(cgroup: &Path) -> bool {
+    std::fs::read_to_string(cgroup.join("cgroup.procs")).is_ok_and(|processes| processes.is_empty())
 }
 
 /// `mount POINT TYPE` of a line of mountinfo (see proc(5)); the ids in it are of no interest.
