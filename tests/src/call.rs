@@ -95,6 +95,7 @@ impl Call {
     pub fn start(mut self) -> Running {
         let told = format!("{:?}", self.command);
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let begin = Instant::now();
         let mut child = self
             .command
             .spawn()
@@ -104,7 +105,7 @@ impl Call {
         Running {
             child,
             told,
-            begin: Instant::now(),
+            begin,
             limit: self.limit,
             stdout,
             stderr,

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use coracle_tests::{Call, Sandbox, missing, skip};
+use coracle_tests::{Call, Outcome, Person, Sandbox, missing, skip};
 
 const NAME: &str = "localhost/peer:1.0";
 
@@ -30,6 +30,89 @@ fn images_that_podman_saved_load_with_the_same_identity() {
         podman.call(&save).run().succeeds();
         sandbox.give(&archive);
         assert_loaded(&sandbox, &archive, &theirs);
+    }
+}
+
+#[test]
+fn images_that_skopeo_copied_load_with_the_same_identity() {
+    let Some((sandbox, _)) = with_podman() else {
+        return;
+    };
+    sandbox.file("app/one", "one");
+    sandbox.file("app/Dockerfile", "FROM scratch\nCOPY one /\n");
+    let build = ["--root", "own", "build", "-t", NAME, "app"];
+    sandbox.coracle(build).run().succeeds();
+    let save = [
+        "--root", "own", "save", "--format", "oci", "-o", "own.tar", NAME,
+    ];
+    sandbox.coracle(save).run().succeeds();
+    let inspect = [
+        "--root", "own", "image", "inspect", "--format", "{{.Id}}", NAME,
+    ];
+    let id = sandbox.coracle(inspect).run().succeeds().line().to_owned();
+
+    let source = format!("oci-archive:own.tar:{NAME}");
+    let targets = [
+        "docker-archive:docker.tar",
+        "oci-archive:oci.tar",
+        "oci:layout",
+    ];
+    for target in targets {
+        let target = format!("{target}:{NAME}");
+        skopeo(&sandbox, &["copy", "--quiet", &source, &target]).succeeds();
+        let (_, rest) = target.split_once(':').unwrap();
+        let (file, _) = rest.split_once(':').unwrap();
+        let chown = ["-R", &owner(&sandbox), file];
+        sandbox.stagehand("chown", chown).run().succeeds();
+        assert_loaded(&sandbox, file, &id);
+    }
+}
+
+#[test]
+fn saved_images_are_what_skopeo_and_podman_read_and_run() {
+    let Some((sandbox, podman)) = with_podman() else {
+        return;
+    };
+    if !Person::me().is_root() {
+        return skip("needs root to run a container in podman here");
+    }
+    sandbox.coracle(["base", "-t", "base"]).run().succeeds();
+    sandbox.file("app/file", "a file of the image\n");
+    sandbox.file(
+        "app/Dockerfile",
+        "FROM base\nENV GREETING=\"hello there\"\nWORKDIR /srv/app\nCOPY file .\n\
+         RUN echo made by RUN > made && rm -f /etc/motd\n\
+         CMD [\"sh\", \"-c\", \"pwd; echo $GREETING; cat file made; echo *\"]\n",
+    );
+    sandbox
+        .coracle(["build", "-t", NAME, "app"])
+        .run()
+        .succeeds();
+    let inspect = ["image", "inspect", "--format", "{{.Id}}", NAME];
+    let id = sandbox.coracle(inspect).run().succeeds().line().to_owned();
+    let ours = sandbox.coracle(["run", "--rm", "--network", "none", NAME]);
+    let ours = ours.run().succeeds();
+    assert!(ours.stdout.contains("made by RUN"), "{ours}");
+
+    for format in ["docker", "oci"] {
+        let archive = format!("{format}.tar");
+        let save = ["save", "--format", format, "-o", &archive, NAME];
+        sandbox.coracle(save).run().succeeds();
+        let source = format!("{format}-archive:{archive}");
+        let config = skopeo(&sandbox, &["inspect", "--config", "--raw", &source]).succeeds();
+        let seen: serde_json::Value = config.json();
+        assert_eq!(seen["config"]["WorkingDir"], "/srv/app", "{format}");
+
+        podman
+            .call(&["load", "-q", "-i", &archive])
+            .run()
+            .succeeds();
+        let theirs = podman.call(&["inspect", "--format", "{{.Id}}", NAME]);
+        let theirs = theirs.run().succeeds();
+        assert_eq!(format!("sha256:{}", theirs.line()), id, "{format}");
+        let run = podman.run_call(&["--rm", "--network", "none", NAME]);
+        assert_eq!(run.run().succeeds().stdout, ours.stdout, "{format}");
+        podman.call(&["rmi", "-f", NAME]).run().succeeds();
     }
 }
 
@@ -86,9 +169,31 @@ fn with_podman() -> Option<(Sandbox, Podman)> {
     Some((sandbox, podman))
 }
 
+impl Drop for Podman {
+    /// An ordinary user's podman keeps a process that holds its user namespace; this ends it.
+    fn drop(&mut self) {
+        if !Person::me().is_root() && !std::thread::panicking() {
+            self.call(&["system", "migrate"]).run().succeeds();
+        }
+    }
+}
+
 impl Podman {
     fn call(&self, words: &[&str]) -> Call {
         self.prepared("podman", &[]).args(&self.global).args(words)
+    }
+
+    /// `podman run`, in a mount namespace whose cgroups are version 2: crun wants all controllers
+    /// of version 1 or none, and some machines have a few.
+    fn run_call(&self, words: &[&str]) -> Call {
+        let script = "if [ \"$(stat -fc %T /sys/fs/cgroup)\" != cgroup2fs ]; then
+                umount --lazy --recursive /sys/fs/cgroup
+                mount -t cgroup2 cgroup2 /sys/fs/cgroup
+            fi
+            exec podman \"$@\"";
+        let call = self.prepared("unshare", &["--mount", "sh", "-c", script, "podman"]);
+        let call = call.args(&self.global);
+        call.args(["run", "--cgroups=disabled"]).args(words)
     }
 
     fn prepared(&self, program: &str, words: &[&str]) -> Call {
@@ -104,4 +209,14 @@ impl Podman {
             .env("HOME", self.sandbox.join("home"));
         Call::new(command).limit(Duration::from_mins(2))
     }
+}
+
+fn skopeo(sandbox: &Sandbox, words: &[&str]) -> Outcome {
+    let policy = ["--insecure-policy"];
+    sandbox.stagehand("skopeo", policy).args(words).run()
+}
+
+/// `UID:GID` of the sandbox's person.
+fn owner(sandbox: &Sandbox) -> String {
+    format!("{}:{}", sandbox.person.uid, sandbox.person.gid)
 }

@@ -1,0 +1,100 @@
+//! Builds that go wrong, and builds that are big.
+
+// A test ends loudly when its own set-up fails.
+#![allow(clippy::unwrap_used)]
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+use coracle_tests::Sandbox;
+
+/// The size of the big file, in bytes.
+const SIZE: u64 = 1 << 30;
+
+#[test]
+fn every_problem_is_reported_in_one_run() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    let wrong = "FORM scratch\nCOPY a\nWORKDIR\nEXPOSE http\n";
+    sandbox.file("app/Dockerfile", wrong);
+    let outcome = sandbox.coracle(["build", "app"]).run().fails();
+    for (line, words) in [(1, "FORM"), (2, "COPY"), (3, "WORKDIR"), (4, "EXPOSE")] {
+        let place = format!("Dockerfile:{line}:");
+        assert!(outcome.stderr.contains(&place), "no {place}\n{outcome}");
+        assert!(outcome.stderr.contains(words), "no {words}\n{outcome}");
+    }
+    assert!(
+        outcome.stderr.contains("FROM"),
+        "nothing is suggested for FORM\n{outcome}"
+    );
+    assert!(outcome.stderr.contains('^'), "no caret\n{outcome}");
+}
+
+#[test]
+fn a_missing_file_is_named_with_its_context_and_its_dockerignore() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    sandbox.file("app/Dockerfile", "FROM scratch\nCOPY secret.txt /\n");
+    let build = || sandbox.coracle(["build", "app"]);
+    let context = "build context is app";
+    let absent = build().run().fails().complains(&["secret.txt", context]);
+    assert!(!absent.stderr.contains(".dockerignore hid"), "{absent}");
+
+    sandbox.file("app/secret.txt", "s");
+    sandbox.file("app/.dockerignore", "# nothing private\n*.txt\n");
+    let words = ["secret.txt", context, "line 2 of .dockerignore"];
+    build().run().fails().complains(&words);
+
+    sandbox.file("app/.dockerignore", "*.txt\n!secret.txt\n");
+    build().run().succeeds();
+}
+
+#[test]
+fn a_file_of_a_gigabyte_needs_little_memory() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    sandbox.file("app/Dockerfile", "FROM scratch\nCOPY big /\n");
+    let big = sandbox.file("app/big", "");
+    let file = File::options().write(true).open(&big).unwrap();
+    file.set_len(SIZE).unwrap();
+    file.write_all_at(b"the end", SIZE - 7).unwrap();
+
+    let mut build = sandbox.coracle(["build", "-t", "big", "app"]).start();
+    let mut most = 0;
+    while build.runs() {
+        most = most.max(peak_of_group(build.id()));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    build.wait().succeeds();
+    assert!(most > 0, "no memory was measured");
+    assert!(most < 100 << 20, "the build took {} MiB", most >> 20);
+
+    let files = ["image", "ls-files", "--format", "json", "big"];
+    let files = sandbox.coracle(files).run().succeeds();
+    let line = files.stdout.lines().find(|line| line.contains("big"));
+    let entry: serde_json::Value = serde_json::from_str(line.unwrap()).unwrap();
+    assert_eq!(entry["size"], SIZE, "{entry}");
+}
+
+/// The highest resident size, in bytes, that any one process of the group has had so far.
+fn peak_of_group(group: u32) -> u64 {
+    let peak = |pid: &str| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // Behind the name in parentheses: state, parent, process group (see proc(5)).
+        let (_, fields) = stat.rsplit_once(") ")?;
+        let of: u32 = fields.split(' ').nth(2)?.parse().ok()?;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
+        (of == group).then_some(kib * 1024)
+    };
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let peaks = entries.filter_map(|entry| peak(entry.file_name().to_str()?));
+    peaks.max().unwrap_or(0)
+}

@@ -1,0 +1,43 @@
+//! The project's main job in one command: `coracle demo`, for anybody, offline, in seconds.
+
+use std::time::Duration;
+
+use coracle_tests::{Outcome, Sandbox};
+
+/// The longest that a demonstration may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[test]
+fn the_demo_works_for_anybody_and_cleans_up() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    let outcome = sandbox.coracle(["demo"]).run().succeeds();
+    assert!(outcome.took < PATIENCE, "{outcome}");
+    let text = told(&outcome).to_lowercase();
+    for word in ["hostname", "pid 1", "v1", "v2", "rollback", "chapter"] {
+        assert!(text.contains(word), "nothing about {word:?}\n{outcome}");
+    }
+    let images = sandbox.coracle(["images", "--quiet"]).run().succeeds();
+    assert_eq!(images.line(), "", "images are left");
+}
+
+#[test]
+fn the_demo_explains_every_call() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    let outcome = sandbox.coracle(["demo", "--explain"]).run().succeeds();
+    let text = told(&outcome);
+    let mut calls = vec!["unshare", "mount(", "pivot_root", "execve"];
+    if !sandbox.person.is_root() {
+        calls.push("uid_map");
+    }
+    for call in calls {
+        assert!(text.contains(call), "nothing about {call}\n{outcome}");
+    }
+}
+
+fn told(outcome: &Outcome) -> String {
+    format!("{}{}", outcome.stdout, outcome.stderr)
+}
