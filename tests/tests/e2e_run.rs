@@ -96,6 +96,47 @@ fn least_power_is_the_default() {
 }
 
 #[test]
+fn what_tells_about_the_machine_is_masked() {
+    let Some(sandbox) = with_base() else {
+        return;
+    };
+    let check = |script: &str, expected: &str| {
+        let outcome = run(&sandbox, &["base", "sh", "-c", script]).run();
+        assert_eq!(outcome.line(), expected, "{outcome}");
+    };
+    check("head -c 1 /etc/passwd | wc -c", "1");
+    for file in ["/proc/kcore", "/proc/keys", "/proc/timer_list"] {
+        let count = format!("head -c 1 {file} 2>/dev/null | wc -c");
+        check(&count, "0");
+    }
+    for folder in ["/proc/acpi", "/proc/scsi", "/sys/firmware"] {
+        check(&format!("echo {folder}/*"), &format!("{folder}/*"));
+    }
+    for file in ["/proc/sysrq-trigger", "/proc/irq/0/smp_affinity", "/sys/x"] {
+        let write = format!("(echo 1 > {file}) 2>/dev/null && echo written || echo refused");
+        check(&write, "refused");
+    }
+}
+
+#[test]
+fn init_reaps_what_others_left() {
+    let Some(sandbox) = with_base() else {
+        return;
+    };
+    let script = "for i in 1 2 3 4 5; do (sh -c 'sleep 0.1' &); done; sleep 0.5
+        for status in /proc/[0-9]*/status; do
+            while read name value rest; do
+                case $name$value in State:Z) echo zombie;; esac
+            done < $status
+        done
+        read name < /proc/1/comm; echo $name; exit 3";
+    let outcome = run(&sandbox, &["--init", "base", "sh", "-c", script]).run();
+    let outcome = outcome.exits(3);
+    assert!(!outcome.stdout.contains("zombie"), "{outcome}");
+    assert_ne!(outcome.line(), "sh", "PID 1 is the init");
+}
+
+#[test]
 fn options_reach_the_process() {
     let Some(sandbox) = with_base() else {
         return;
