@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::did_you_mean;
+use crate::diagnostic::{Diagnostic, Span, did_you_mean};
 use crate::path::RootedPath;
 use crate::tree::Tree;
 
@@ -21,8 +21,16 @@ pub struct Context {
 }
 
 impl Context {
+    /// Says of a source, at `span` of the Dockerfile, that it is not in the context, and why.
+    pub fn missing(&self, path: &RootedPath, span: Span) -> Diagnostic {
+        let message = format!("{:?} is not in the build context", path.to_text());
+        let mut diagnostic = Diagnostic::error("CopySource", span, message);
+        diagnostic.notes = self.about_missing(path);
+        diagnostic
+    }
+
     /// Sentences about a path that is not in the context: was it hidden, is one like it there?
-    pub fn about_missing(&self, path: &RootedPath) -> Vec<String> {
+    fn about_missing(&self, path: &RootedPath) -> Vec<String> {
         let mut notes = vec![format!("the build context is {}", self.name)];
         let hider = path
             .ancestors()

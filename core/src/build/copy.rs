@@ -90,22 +90,30 @@ pub enum CopyError {
 /// What the sources of `spec` name in `from`, in order. A pattern may name nothing.
 pub fn select(spec: &CopySpec, from: &Tree) -> Result<Vec<Picked>, CopyError> {
     let mut picked = Vec::new();
-    for (source_number, source) in spec.sources.iter().enumerate() {
-        let named = RootedPath::root().resolve(source);
-        if has_wildcard(source) {
-            picked.extend(matching(from, &named)?);
-            continue;
-        }
-        let path = resolve(from, &named)?;
-        if from.get(&path).is_none() {
-            return Err(CopyError::NotFound {
-                source_number,
-                path: named,
-            });
-        }
-        picked.push(Picked { path, named });
+    for (number, source) in spec.sources.iter().enumerate() {
+        picked.extend(select_source(source, number, from)?);
     }
     Ok(picked)
+}
+
+/// What one source, number `source_number` of its instruction, names in `from`.
+pub fn select_source(
+    source: &str,
+    source_number: usize,
+    from: &Tree,
+) -> Result<Vec<Picked>, CopyError> {
+    let named = RootedPath::root().resolve(source);
+    if has_wildcard(source) {
+        return matching(from, &named);
+    }
+    let path = resolve(from, &named)?;
+    if from.get(&path).is_none() {
+        return Err(CopyError::NotFound {
+            source_number,
+            path: named,
+        });
+    }
+    Ok(vec![Picked { path, named }])
 }
 
 /// What a step that copies `picked` depends on: each path with mode, owner and digest.

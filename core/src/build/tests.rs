@@ -60,6 +60,7 @@ struct Yard {
     context: Context,
     args: BTreeMap<String, String>,
     target: Option<String>,
+    labels: BTreeMap<String, String>,
     base: Image,
 }
 
@@ -108,6 +109,7 @@ fn yard(files: &[(&str, &str)]) -> Yard {
         },
         args: BTreeMap::new(),
         target: None,
+        labels: BTreeMap::new(),
         base,
     }
 }
@@ -119,7 +121,7 @@ impl Yard {
             target: self.target.clone(),
             platform: Platform::linux("amd64"),
             build_platform: Platform::linux("amd64"),
-            labels: BTreeMap::new(),
+            labels: self.labels.clone(),
             network: RunNetwork::None,
             time: Timestamp::default(),
         };
@@ -129,6 +131,7 @@ impl Yard {
             &parsed.dockerfile,
             parsed.diagnostics,
             &options,
+            &self.context,
             &mut |reference, _| match reference.familiar().as_str() {
                 "base" | "python:3.12" => Ok(base.clone()),
                 other => Err(format!("no image {other}")),
@@ -355,14 +358,35 @@ RUN echo\n";
 }
 
 #[test]
+fn labels_of_the_command_line_come_last() {
+    let mut yard = yard(&[]);
+    yard.labels = [("a".into(), "2".into())].into();
+    let built = yard.build("FROM base\nLABEL a=1 b=1\n");
+    let labels = &built.image.config.value.config.labels;
+    let expected = [("a", "2"), ("b", "1")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+    assert_eq!(labels, &expected.into());
+}
+
+#[test]
 fn what_cannot_be_planned_is_said_all_at_once() {
     let check = |dockerfile: &str, expected: &[&str]| {
         assert_eq!(yard(&[]).errors(dockerfile), expected);
     };
     check("FROM nowhere\nRUN x\n", &["nowhere: no image nowhere"]);
     check(
+        "FROM nowhere\nRUNN x\nCOPY a $B\nEXPOSE x\n",
+        &[
+            "nowhere: no image nowhere",
+            "RUNN: there is no instruction `RUNN`",
+            "a: \"a\" is not in the build context",
+            "x: `x` is not a port: a port is a number",
+        ],
+    );
+    check(
         "FROM base\nCOPY a b /c\nUSER $\nEXPOSE x$Y\n",
         &[
+            "a: \"a\" is not in the build context",
+            "b: \"b\" is not in the build context",
             "/c: several sources need a directory, and the destination does not end in `/`",
             "x$Y: $Y has no value here and becomes the empty text",
             "x$Y: `x` is not a port: a port is a number",
@@ -406,12 +430,10 @@ fn a_missing_source_says_where_it_was_looked_for() {
     yard.context.hidden.insert(path("secret"), 3);
     let check = |source: &str, message: &str, note: &str| {
         let dockerfile = format!("FROM base\nCOPY {source} /\n");
-        let error = yard
-            .build_with(&dockerfile, &BuildOptions::default(), &mut |_| {})
-            .unwrap_err();
-        let BuildError::Source(diagnostic) = error else {
-            panic!("{error}");
+        let Err(PlanError::Source(found)) = yard.plan(&dockerfile) else {
+            panic!("{source} was found");
         };
+        let diagnostic = &found[0];
         assert_eq!(&dockerfile[diagnostic.span.range()], source);
         assert_eq!(diagnostic.message, message);
         assert!(

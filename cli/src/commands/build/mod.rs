@@ -125,6 +125,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         &parsed.dockerfile,
         parsed.diagnostics,
         &plan_options,
+        &sources.context,
         &mut find,
     )
     .map_err(|error| report::plan_error(error, &sources))?;
@@ -268,7 +269,7 @@ fn find_base(
     reference: &Reference,
     platform: &Platform,
 ) -> Result<Image, String> {
-    let sentence = |failure: Failure| failure.message.unwrap_or_default().replace('\n', "; ");
+    let sentence = |failure: Failure| failure.message.unwrap_or_default();
     let found = names::find(store, platform, &reference.canonical()).map_err(sentence)?;
     Image::open(store, &found.named.target, platform)
         .map_err(|e| format!("{}: {e}", reference.familiar()))

@@ -157,22 +157,16 @@ impl Performer<'_> {
             return source_error(step.span, error);
         };
         let span = copy.source_spans.get(*source_number);
-        let name = path.to_text();
-        let (message, notes) = match &copy.from {
-            CopyFrom::Context => (
-                format!("{name:?} is not in the build context"),
-                self.host.context.about_missing(path),
-            ),
-            CopyFrom::Stage(index) => {
-                let stage = &self.plan.stages[*index].name;
-                (format!("{path} is not in stage {stage}"), Vec::new())
+        let span = span.copied().unwrap_or(step.span);
+        let place = match &copy.from {
+            CopyFrom::Context => {
+                let diagnostic = self.host.context.missing(path, span);
+                return BuildError::Source(Box::new(diagnostic));
             }
-            CopyFrom::Image(_) => (format!("{path} is not in that image"), Vec::new()),
+            CopyFrom::Stage(index) => format!("stage {}", self.plan.stages[*index].name),
+            CopyFrom::Image(_) => "that image".to_owned(),
         };
-        let mut diagnostic =
-            Diagnostic::error("CopySource", span.copied().unwrap_or(step.span), message);
-        diagnostic.notes = notes;
-        BuildError::Source(Box::new(diagnostic))
+        source_error(span, &format!("{path} is not in {place}"))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::stage::{Stage, absolute};
 use super::{CopyFrom, CopyStep, Planner};
-use crate::build::copy::CopySpec;
+use crate::build::copy::{CopyError, CopySpec, select_source};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::dockerfile::{self as ast, Instruction, Spanned};
 
@@ -19,6 +19,9 @@ impl Planner<'_> {
         };
         let (mut spec, source_spans) = self.files(stage, instruction, &copy.files)?;
         spec.parents = copy.parents;
+        if from == CopyFrom::Context {
+            self.check_sources(&spec, &source_spans);
+        }
         Some(CopyStep {
             spec,
             source_spans,
@@ -49,12 +52,28 @@ impl Planner<'_> {
         if let Some(checksum) = &add.checksum {
             self.unsupported(checksum.span, "ADD --checksum");
         }
+        self.check_sources(&spec, &source_spans);
         Some(CopyStep {
             spec,
             source_spans,
             from: CopyFrom::Context,
             unpack: add.unpack.unwrap_or(true),
         })
+    }
+
+    /// Reports every source that is not in the context, and every pattern that is malformed.
+    fn check_sources(&mut self, spec: &CopySpec, spans: &[Span]) {
+        for (source, span) in spec.sources.iter().zip(spans) {
+            if is_remote(source) {
+                continue;
+            }
+            let diagnostic = match select_source(source, 0, &self.context.tree) {
+                Ok(_) => continue,
+                Err(CopyError::NotFound { path, .. }) => self.context.missing(&path, *span),
+                Err(error) => Diagnostic::error("CopySource", *span, error.to_string()),
+            };
+            self.diagnostics.push(diagnostic);
+        }
     }
 
     fn copy_from(&mut self, number: usize, from: &Spanned<String>) -> Option<CopyFrom> {

@@ -10,6 +10,7 @@ mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::context::Context;
 use super::copy::CopySpec;
 use super::executor::RunNetwork;
 use crate::diagnostic::{Diagnostic, Span, did_you_mean, has_errors};
@@ -162,42 +163,68 @@ pub enum PlanError {
     },
 }
 
-/// Finds an image by reference for a platform; the message says why it cannot be had.
+/// Finds an image by reference for a platform. The message says why it cannot be had; what
+/// follows its first line are further sentences.
 pub type FindImage<'a> = &'a mut dyn FnMut(&Reference, &Platform) -> Result<Image, String>;
 
-/// Plans the build of `dockerfile`. `found` are the parser's diagnostics, which come first.
+/// Plans the build of `dockerfile`. `found` are the parser's diagnostics.
+///
+/// Planning goes on after an error, also one of the parser's, so that everything that is wrong is
+/// said at once: also which sources of COPY are not in `context`.
 pub fn plan(
     dockerfile: &Dockerfile,
     found: Vec<Diagnostic>,
     options: &PlanOptions,
+    context: &Context,
     find_image: FindImage<'_>,
 ) -> Result<Plan, PlanError> {
     let mut planner = Planner {
         options,
+        context,
         find_image,
         diagnostics: found,
+        guesses: false,
         sources: Vec::new(),
         planned: BTreeMap::new(),
         stages: Vec::new(),
         scope: Scope::global(dockerfile.escape, options),
     };
     planner.read_stages(dockerfile);
-    if has_errors(&planner.diagnostics) {
-        return Err(PlanError::Source(planner.diagnostics));
+    if !planner.sources.is_empty() {
+        let target = planner.target()?;
+        for number in planner.needed(target) {
+            planner.plan_stage(number);
+        }
+        planner.add_labels();
     }
-    let target = planner.target()?;
-    let needed = planner.needed(target);
-    for number in needed {
-        planner.plan_stage(number);
-    }
-    if has_errors(&planner.diagnostics) {
-        return Err(PlanError::Source(planner.diagnostics));
+    let diagnostics = in_order(planner.diagnostics, planner.guesses);
+    if has_errors(&diagnostics) {
+        return Err(PlanError::Source(diagnostics));
     }
     Ok(Plan {
         stages: planner.stages,
-        warnings: planner.diagnostics,
+        warnings: diagnostics,
     })
 }
+
+/// The diagnostics in the source's order, each place once: what the parser said of a word counts
+/// more than what planning says of it later. Where a base image is unknown, nothing can be said
+/// about undefined variables, which may come from it.
+fn in_order(found: Vec<Diagnostic>, guesses: bool) -> Vec<Diagnostic> {
+    let mut kept: Vec<Diagnostic> = Vec::new();
+    for diagnostic in found {
+        let said = |d: &Diagnostic| d.span == diagnostic.span && d.severity == diagnostic.severity;
+        let guessed = guesses && diagnostic.rule == UNDEFINED;
+        if !guessed && !kept.iter().any(said) {
+            kept.push(diagnostic);
+        }
+    }
+    kept.sort_by_key(|d| d.span.start);
+    kept
+}
+
+/// The rule for variables without a value.
+const UNDEFINED: &str = "UndefinedVar";
 
 /// A stage as the source has it, its base expanded.
 struct StageSource<'a> {
@@ -210,8 +237,11 @@ struct StageSource<'a> {
 
 struct Planner<'a> {
     options: &'a PlanOptions,
+    context: &'a Context,
     find_image: FindImage<'a>,
     diagnostics: Vec<Diagnostic>,
+    /// Whether something is planned on a base image that is not there.
+    guesses: bool,
     sources: Vec<StageSource<'a>>,
     /// From a stage's number in the file to its index among the planned ones.
     planned: BTreeMap<usize, usize>,
@@ -337,6 +367,26 @@ impl<'a> Planner<'a> {
         self.find_stage(base, number).filter(|_| !is_number)
     }
 
+    /// `--label` counts as a last instruction of the target.
+    fn add_labels(&mut self) {
+        let labels = &self.options.labels;
+        let Some(target) = self.stages.last_mut().filter(|_| !labels.is_empty()) else {
+            return;
+        };
+        let last = target.steps.last().map_or(&target.start, |s| &s.config);
+        let mut config = last.clone();
+        config.config.labels.extend(labels.clone());
+        let pairs: Vec<_> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        let text = format!("LABEL {}", pairs.join(" "));
+        target.steps.push(Step {
+            span: target.span,
+            created_by: text.clone(),
+            text,
+            config,
+            operation: Operation::Metadata,
+        });
+    }
+
     /// Finds an image, or says at `span` why there is none.
     fn image(&mut self, name: &str, platform: &Platform, span: Span) -> Option<(Reference, Image)> {
         let reference = match name.parse::<Reference>() {
@@ -351,7 +401,10 @@ impl<'a> Planner<'a> {
         match (self.find_image)(&reference, platform) {
             Ok(image) => Some((reference, image)),
             Err(message) => {
-                let mut diagnostic = Diagnostic::error("NoImage", span, message);
+                let mut lines = message.lines();
+                let first = lines.next().unwrap_or_default();
+                let mut diagnostic = Diagnostic::error("NoImage", span, first);
+                diagnostic.notes.extend(lines.map(str::to_owned));
                 let names = self.stage_names();
                 if let Some(near) = did_you_mean(name, names.iter().map(String::as_str)) {
                     diagnostic = diagnostic.note(format!("there is a stage called {near}"));

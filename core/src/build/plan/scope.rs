@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::PlanOptions;
+use super::{PlanOptions, UNDEFINED};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::dockerfile::expand::{ExpandError, Options, expand};
 use crate::dockerfile::{ArgDeclaration, Escape, Spanned};
@@ -161,7 +161,7 @@ impl Scope {
     /// A variable without a value is empty, which is seldom what was meant.
     fn undefined(&self, name: &str, span: Span) -> Diagnostic {
         let diagnostic = Diagnostic::warning(
-            "UndefinedVar",
+            UNDEFINED,
             span,
             format!("${name} has no value here and becomes the empty text"),
         );

@@ -30,9 +30,11 @@ impl Planner<'_> {
         let source = &self.sources[number];
         let (name, span) = (source.name(number), source.from.span);
         let text = source.from.original.clone();
-        let Some((base, mut start)) = self.base(number) else {
-            return;
-        };
+        let (base, mut start) = self.base(number).unwrap_or_else(|| {
+            self.guesses = true;
+            let platform = &self.sources[number].platform;
+            (Base::Scratch, ImageConfig::scratch(platform))
+        });
         let triggers = std::mem::take(&mut start.config.on_build);
         let mut stage = Stage {
             number,
