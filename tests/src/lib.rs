@@ -22,10 +22,12 @@ pub mod http;
 pub mod leaks;
 pub mod person;
 pub mod sandbox;
+pub mod scene;
 
 pub use call::{Call, Outcome};
 pub use person::Person;
 pub use sandbox::Sandbox;
+pub use scene::Scene;
 
 /// Says that the running test cannot run here; the test then returns.
 ///

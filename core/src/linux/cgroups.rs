@@ -1,75 +1,76 @@
 //! The container's view of the control groups, read-only, under `/sys/fs/cgroup`.
 
 use std::fs;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
-use rustix::fs::fstatfs;
+use rustix::fs::statfs;
 
 use super::explain::Kernel;
-use super::mountpoints::open_inside;
 use super::mounts::{restrict, shown};
 use super::sys::SysError;
-use crate::path::RootedPath;
 
 /// What `statfs` calls the second version, from the kernel's `magic.h`.
 const CGROUP2_SUPER_MAGIC: u64 = 0x6367_7270;
 
-/// Mounts what this cgroup namespace shows of the control groups at `target`.
-///
-/// Where the host has version 2 alone, that is one mount. Where it has version 1, each of its
-/// hierarchies gets a directory, as on the host.
-pub(super) fn mount_view(
-    kernel: &mut Kernel<'_>,
-    host: &OwnedFd,
-    target: &Path,
-    flags: MsFlags,
-) -> Result<(), SysError> {
-    if is_version_2(host) {
-        return view(kernel, "cgroup2", target, flags, "").or_else(absent);
-    }
-    let hierarchies = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let without_write = flags - MsFlags::MS_RDONLY;
-    kernel.ask(
-        "a directory for each hierarchy of version 1",
-        || {
-            let flags = shown(without_write);
-            format!("mount(\"tmpfs\", {target:?}, \"tmpfs\", {flags}, \"mode=755\")")
-        },
-        || {
-            mount(
-                Some("tmpfs"),
-                target,
-                Some("tmpfs"),
-                without_write,
-                Some("mode=755"),
-            )
-        },
-    )?;
-    for hierarchy in hierarchies.lines().filter_map(Hierarchy::read) {
-        let directory = target.join(hierarchy.directory);
-        fs::create_dir(&directory)
-            .map_err(|e| SysError::from_io(format!("mkdir({directory:?})"), &e))?;
-        let typ = if hierarchy.controllers.is_empty() {
-            "cgroup2"
+/// How the host has its control groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// Version 2 alone.
+    Unified,
+    /// Version 1, or both: the hierarchies, as `/proc/self/cgroup` lists them.
+    Hierarchies(String),
+}
+
+impl Layout {
+    /// Looks at the host, while it can be seen.
+    pub(super) fn of_host() -> Self {
+        let unified = statfs("/sys/fs/cgroup")
+            .is_ok_and(|fs| u64::try_from(fs.f_type) == Ok(CGROUP2_SUPER_MAGIC));
+        if unified {
+            Self::Unified
         } else {
-            "cgroup"
-        };
-        view(kernel, typ, &directory, flags, &hierarchy.controllers).or_else(absent)?;
-        // Programs look for `cpu` and `cpuacct` where the kernel has `cpu,cpuacct`.
-        for name in hierarchy
-            .directory
-            .split(',')
-            .filter(|n| *n != hierarchy.directory)
-        {
-            // A second name is a convenience; nothing depends on it.
-            let _ = symlink(hierarchy.directory, target.join(name));
+            Self::Hierarchies(fs::read_to_string("/proc/self/cgroup").unwrap_or_default())
         }
     }
-    restrict(kernel, target, flags)
+
+    /// Mounts what this cgroup namespace shows of the control groups at `target`.
+    ///
+    /// Where the host has version 2 alone, that is one mount. Where it has version 1, each of its
+    /// hierarchies gets a directory, as on the host.
+    pub(super) fn mount(
+        &self,
+        kernel: &mut Kernel<'_>,
+        target: &Path,
+        flags: MsFlags,
+    ) -> Result<(), SysError> {
+        let Self::Hierarchies(hierarchies) = self else {
+            return view(kernel, "cgroup2", target, flags, "").or_else(absent);
+        };
+        let writable = flags - MsFlags::MS_RDONLY;
+        kernel.ask(
+            "a directory for each hierarchy of version 1",
+            || {
+                let flags = shown(writable);
+                format!("mount(\"tmpfs\", {target:?}, \"tmpfs\", {flags}, \"mode=755\")")
+            },
+            || {
+                mount(
+                    Some("tmpfs"),
+                    target,
+                    Some("tmpfs"),
+                    writable,
+                    Some("mode=755"),
+                )
+            },
+        )?;
+        for hierarchy in hierarchies.lines().filter_map(Hierarchy::read) {
+            hierarchy.mount(kernel, target, flags)?;
+        }
+        restrict(kernel, target, flags)
+    }
 }
 
 fn view(
@@ -98,13 +99,6 @@ fn absent(refused: SysError) -> Result<(), SysError> {
     }
 }
 
-fn is_version_2(host: &OwnedFd) -> bool {
-    let path = RootedPath::root().resolve("sys/fs/cgroup");
-    open_inside(host, &path)
-        .and_then(fstatfs)
-        .is_ok_and(|fs| u64::try_from(fs.f_type) == Ok(CGROUP2_SUPER_MAGIC))
-}
-
 /// One line of `/proc/self/cgroup`: `4:cpu,cpuacct:/path`.
 #[derive(Debug, PartialEq, Eq)]
 struct Hierarchy<'a> {
@@ -115,6 +109,25 @@ struct Hierarchy<'a> {
 }
 
 impl<'a> Hierarchy<'a> {
+    fn mount(&self, kernel: &mut Kernel<'_>, above: &Path, flags: MsFlags) -> Result<(), SysError> {
+        let directory = above.join(self.directory);
+        fs::create_dir(&directory)
+            .map_err(|e| SysError::from_io(format!("mkdir({directory:?})"), &e))?;
+        let typ = if self.controllers.is_empty() {
+            "cgroup2"
+        } else {
+            "cgroup"
+        };
+        view(kernel, typ, &directory, flags, &self.controllers).or_else(absent)?;
+        // Programs look for `cpu` and `cpuacct` where the kernel has `cpu,cpuacct`.
+        let names = self.directory.split(',');
+        for name in names.filter(|name| *name != self.directory) {
+            // A second name is a convenience; nothing depends on it.
+            let _ = symlink(self.directory, above.join(name));
+        }
+        Ok(())
+    }
+
     fn read(line: &'a str) -> Option<Self> {
         let controllers = line.split(':').nth(1)?;
         Some(match controllers.strip_prefix("name=") {

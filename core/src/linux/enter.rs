@@ -158,7 +158,8 @@ fn enter(control: &mut Control) -> Result<Message, SysError> {
     let status = init
         .wait()
         .map_err(|e| SysError::from_io("wait4(init)", &e))?;
-    stubs.remove();
+    // The container's processes are gone, and its root is still mounted here.
+    drop(stubs);
     Ok(Message::Ended {
         code: status.code().unwrap_or(0),
         signal: status.signal(),

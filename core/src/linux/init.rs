@@ -3,7 +3,7 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::exit;
@@ -15,11 +15,13 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{self, Gid, Uid};
 use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::stdio::{stderr, stdin, stdout};
 use serde::{Deserialize, Serialize};
 
 use super::control::{Control, Failure, FailureKind, Message};
 use super::explain::{Kernel, chapter};
 use super::sys::SysError;
+use super::views::Views;
 use super::{capabilities, devices, exec, mounts, seccomp};
 use crate::accounts::{Accounts, Identity};
 use crate::spec::runtime::{PosixRlimitType, Process, Root, Spec};
@@ -34,9 +36,6 @@ pub(super) struct Job {
     pub spec: Spec,
     /// Whether this process stays as PID 1 and the command becomes its child.
     pub init: bool,
-    /// Whether the standard streams were made for this container, so that the command's user may
-    /// own them.
-    pub own_streams: bool,
     /// Whether every request to the kernel is told.
     pub explain: bool,
 }
@@ -48,14 +47,14 @@ struct Step {
     run: fn(&mut Init<'_>) -> Result<(), Stop>,
 }
 
-/// The way from a fresh process to the command. Each step stands where it must: what needs the
-/// host's files comes before they are left, what needs root's power before it is given up.
-const STEPS: [Step; 17] = [
+/// The way from a fresh process to the command. Each step stands where it must: what comes
+/// from the host is taken along before it is left, what needs root's power before it is given up.
+const STEPS: [Step; 18] = [
     step("hostname", chapter::NAMESPACES, set_hostname),
+    step("views of the host", chapter::ROOTFS, take_views),
     step("root", chapter::ROOTFS, change_root),
     step("mounts", chapter::ROOTFS, mount_all),
     step("devices", chapter::ROOTFS, fill_dev),
-    step("leave the host", chapter::ROOTFS, leave_host),
     step("kernel settings", chapter::NETWORK, set_sysctls),
     step("masked paths", chapter::CONFINE, mask_paths),
     step("user", chapter::USERS, look_up_user),
@@ -67,6 +66,7 @@ const STEPS: [Step; 17] = [
     step("become the user", chapter::USERS, become_user),
     step("capabilities", chapter::CONFINE, set_capabilities),
     step("life and death", chapter::INIT, bind_to_parent),
+    step("no new privileges", chapter::CONFINE, gain_nothing),
     step("system call filter", chapter::CONFINE, filter_system_calls),
 ];
 
@@ -109,8 +109,8 @@ struct Init<'a> {
     control: &'a Control,
     job: &'a Job,
     process: &'a Process,
-    /// The root that is left behind; `None` once it is.
-    host: Option<OwnedFd>,
+    /// What was taken along from the host, until it has its place.
+    views: Option<Views>,
     /// The command's standard input, until it is put in its place.
     stdin: Option<OwnedFd>,
     identity: Identity,
@@ -163,7 +163,7 @@ fn init(control: &mut Control) -> Result<std::convert::Infallible, Failure> {
         control,
         job: &job,
         process,
-        host: None,
+        views: None,
         stdin,
         identity: Identity::default(),
         capabilities: capabilities::Sets::default(),
@@ -216,63 +216,30 @@ fn set_hostname(init: &mut Init<'_>) -> Result<(), Stop> {
     )?)
 }
 
-/// Makes the mounted root file system the root of everything this process sees.
+/// Takes along what comes from outside, as mounts without a place.
+fn take_views(init: &mut Init<'_>) -> Result<(), Stop> {
+    let mounts = init.job.spec.mounts().as_deref().unwrap_or_default();
+    init.views = Some(Views::take(&mut init.kernel, mounts)?);
+    Ok(())
+}
+
+/// Makes the mounted root file system the root of everything this process sees, and leaves the
+/// host. Between the first call and the last, no path is looked at.
 fn change_root(init: &mut Init<'_>) -> Result<(), Stop> {
     let kernel = &mut init.kernel;
     let target = &init.job.target;
-    let host = kernel.ask(
-        "the host's files are needed for a while: binds are taken from there",
-        || "open(\"/\", O_PATH)".to_owned(),
-        || {
-            let flags = libc::O_PATH | libc::O_DIRECTORY;
-            let mut options = File::options();
-            options.read(true).custom_flags(flags).open("/")
-        },
-    )?;
-    init.host = Some(host.into());
     kernel.ask(
         "the next call takes the directory that one stands in",
         || format!("chdir({target:?})"),
         || unistd::chdir(target),
     )?;
     kernel.ask(
-        "this mount becomes the root, and the old root is stacked on top of it until it is unmounted",
+        "this mount becomes the root; the old root now lies on top of it",
         || "pivot_root(\".\", \".\")".to_owned(),
         || unistd::pivot_root(".", "."),
     )?;
-    Ok(kernel.ask(
-        "every path from here on is a path inside",
-        || "chdir(\"/\")".to_owned(),
-        || unistd::chdir("/"),
-    )?)
-}
-
-fn mount_all(init: &mut Init<'_>) -> Result<(), Stop> {
-    let host = host(init.host.as_ref())?;
-    for mount in init.job.spec.mounts().iter().flatten() {
-        mounts::make_place(host, mount)?;
-        mounts::perform(&mut init.kernel, host, mount)?;
-    }
-    Ok(())
-}
-
-fn fill_dev(init: &mut Init<'_>) -> Result<(), Stop> {
-    devices::nodes(&mut init.kernel, host(init.host.as_ref())?)?;
-    Ok(devices::links(&mut init.kernel)?)
-}
-
-fn leave_host(init: &mut Init<'_>) -> Result<(), Stop> {
-    let Some(host) = init.host.take() else {
-        return Ok(());
-    };
-    let kernel = &mut init.kernel;
     kernel.ask(
-        "the old root has no path any more, only this handle",
-        || "fchdir(host)".to_owned(),
-        || unistd::fchdir(&host),
-    )?;
-    kernel.ask(
-        "the host's files are gone from this mount namespace",
+        "the old root is taken off: the host's files are gone from this mount namespace",
         || "umount2(\".\", MNT_DETACH)".to_owned(),
         || umount2(".", MntFlags::MNT_DETACH),
     )?;
@@ -281,6 +248,22 @@ fn leave_host(init: &mut Init<'_>) -> Result<(), Stop> {
         || "chdir(\"/\")".to_owned(),
         || unistd::chdir("/"),
     )?)
+}
+
+fn mount_all(init: &mut Init<'_>) -> Result<(), Stop> {
+    let views = views(init.views.as_ref())?;
+    let mounts = init.job.spec.mounts().iter().flatten();
+    for (mount, view) in mounts.zip(&views.mounts) {
+        mounts::perform(&mut init.kernel, mount, view.as_ref(), views)?;
+    }
+    Ok(())
+}
+
+fn fill_dev(init: &mut Init<'_>) -> Result<(), Stop> {
+    devices::nodes(&mut init.kernel, &views(init.views.as_ref())?.devices)?;
+    // Handles of what has its place are not needed any more.
+    init.views = None;
+    Ok(devices::links(&mut init.kernel)?)
 }
 
 /// Settings of the kernel that belong to the new namespaces. They are files below `/proc/sys`,
@@ -404,22 +387,24 @@ fn arrange_streams(init: &mut Init<'_>) -> Result<(), Stop> {
             || rustix::stdio::dup2_stdin(&stdin),
         )?;
     }
-    if init.job.own_streams {
-        let owner = (
-            Uid::from_raw(init.identity.uid),
-            Gid::from_raw(init.identity.gid),
-        );
-        for stream in [
-            io::stdin().as_fd(),
-            io::stdout().as_fd(),
-            io::stderr().as_fd(),
-        ] {
-            // A stream that cannot be given away can still be used; only opening it anew by
-            // the name /dev/stdout fails.
-            let _ = unistd::fchown(stream, Some(owner.0), Some(owner.1));
+    give_streams(init);
+    Ok(())
+}
+
+/// Makes the user the owner of the standard streams, so that `/dev/stdout` can be opened by name.
+/// Only of those that are the container's: its terminal, and pipes, which nobody else opens.
+fn give_streams(init: &mut Init<'_>) {
+    const PIPEFS_MAGIC: u64 = 0x5049_5045;
+    let Identity { uid, gid, .. } = init.identity;
+    let own_terminal = init.process.terminal() == Some(true);
+    for stream in [stdin(), stdout(), stderr()] {
+        let is_pipe = rustix::fs::fstatfs(stream)
+            .is_ok_and(|fs| u64::try_from(fs.f_type) == Ok(PIPEFS_MAGIC));
+        if own_terminal || is_pipe {
+            // A stream that cannot be given away can still be used.
+            let _ = unistd::fchown(stream, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
         }
     }
-    Ok(())
 }
 
 fn set_limits(init: &mut Init<'_>) -> Result<(), Stop> {
@@ -526,14 +511,18 @@ fn bind_to_parent(init: &mut Init<'_>) -> Result<(), Stop> {
             "the process that asked for the container is gone",
         ));
     }
-    if init.process.no_new_privileges() == Some(true) {
-        init.kernel.ask(
-            "no program that is executed from here on gains rights: set-user-ID means nothing",
-            || "prctl(PR_SET_NO_NEW_PRIVS, 1)".to_owned(),
-            prctl::set_no_new_privs,
-        )?;
-    }
     Ok(())
+}
+
+fn gain_nothing(init: &mut Init<'_>) -> Result<(), Stop> {
+    if init.process.no_new_privileges() != Some(true) {
+        return Ok(());
+    }
+    Ok(init.kernel.ask(
+        "no program that is executed from here on gains rights: set-user-ID means nothing",
+        || "prctl(PR_SET_NO_NEW_PRIVS, 1)".to_owned(),
+        prctl::set_no_new_privs,
+    )?)
 }
 
 /// The last step: from here on only what the policy allows can be asked for.
@@ -547,8 +536,8 @@ fn filter_system_calls(init: &mut Init<'_>) -> Result<(), Stop> {
     Ok(seccomp::apply(&mut init.kernel, &program)?)
 }
 
-fn host(host: Option<&OwnedFd>) -> Result<&OwnedFd, SysError> {
-    host.ok_or_else(|| SysError::new("openat2(host)", Errno::EBADF))
+fn views(views: Option<&Views>) -> Result<&Views, SysError> {
+    views.ok_or_else(|| SysError::new("move_mount()", Errno::EBADF))
 }
 
 /// Reads a small text file of the image, which may be anything: a fifo would never answer, a

@@ -36,6 +36,7 @@ mod init;
 mod mounts;
 mod reaper;
 mod seccomp;
+mod views;
 
 // What this machine allows.
 pub mod doctor;

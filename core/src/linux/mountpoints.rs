@@ -5,11 +5,12 @@
 //! the image that a build step makes, so it goes again when the container has ended.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::mount::{MntFlags, umount2};
+use nix::unistd::fchdir;
 use rustix::fs::{
     AtFlags, FileType, Mode, OFlags, ResolveFlags, Timespec, Timestamps, UTIME_OMIT, fstat,
     mkdirat, openat, openat2, readlinkat, statat, unlinkat, utimensat,
@@ -20,7 +21,7 @@ use super::explain::Kernel;
 use super::sys::SysError;
 use crate::path::RootedPath;
 
-/// The mount points that were made.
+/// The mount points that were made; when this is dropped, they go again.
 #[derive(Debug, Default)]
 pub(super) struct Stubs {
     /// In the order of their making, so an outer one stands before an inner one.
@@ -36,9 +37,10 @@ struct Stub {
     after: Timespec,
     name: OsString,
     is_directory: bool,
-    /// Seen from inside.
-    path: PathBuf,
 }
+
+/// How often an opening is tried that others disturb.
+const MOST_TRIES: usize = 1000;
 
 /// Links are followed this often, as the kernel does.
 const MOST_LINKS: usize = 40;
@@ -96,9 +98,9 @@ impl Stubs {
                     }
                     self.make(kernel, &directory, name, &so_far, make_directory)?;
                     directory = open_inside(root, &so_far)
-                        .map_err(|e| refused(format!("openat2(\"/{so_far}\")"), e))?;
+                        .map_err(|e| refused(format!("openat2(\"{so_far}\")"), e))?;
                 }
-                Err(errno) => return Err(refused(format!("openat2(\"/{so_far}\")"), errno)),
+                Err(errno) => return Err(refused(format!("openat2(\"{so_far}\")"), errno)),
             }
         }
         Ok(None)
@@ -138,25 +140,30 @@ impl Stubs {
             after,
             name: name.to_owned(),
             is_directory,
-            path,
         });
         Ok(())
     }
+}
 
-    /// Takes away what was made and not used for anything else. The container's processes are
-    /// gone and its root is ours, so nothing outside can be meant by its paths.
-    pub(super) fn remove(self) {
-        for stub in self.made.into_iter().rev() {
+impl Drop for Stubs {
+    /// Takes away what was made and not used for anything else. Only handles are used, no paths:
+    /// what the container's processes have done to its directories cannot lead elsewhere.
+    fn drop(&mut self) {
+        for stub in self.made.drain(..).rev() {
             // What cannot be taken away was used, or lies on a read-only file system; both are
             // no reason to call the run a failure.
-            let _ = umount2(&stub.path, MntFlags::MNT_DETACH);
+            if fchdir(&stub.directory).is_ok() {
+                let flags = MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW;
+                let _ = umount2(stub.name.as_os_str(), flags);
+            }
             let untouched = modified(&stub.directory) == Ok(stub.after);
-            if stub.is_directory {
-                let _ = unlinkat(&stub.directory, &stub.name, AtFlags::REMOVEDIR);
-            } else if statat(&stub.directory, &stub.name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(
-                |s| s.st_size == 0 && FileType::from_raw_mode(s.st_mode) == FileType::RegularFile,
-            ) {
-                let _ = unlinkat(&stub.directory, &stub.name, AtFlags::empty());
+            let flags = if stub.is_directory {
+                AtFlags::REMOVEDIR
+            } else {
+                AtFlags::empty()
+            };
+            if stub.is_directory || is_empty_file(&stub) {
+                let _ = unlinkat(&stub.directory, &stub.name, flags);
             }
             if untouched {
                 let times = Timestamps {
@@ -172,6 +179,13 @@ impl Stubs {
     }
 }
 
+fn is_empty_file(stub: &Stub) -> bool {
+    statat(&stub.directory, &stub.name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| {
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        is_file && stat.st_size == 0
+    })
+}
+
 fn modified(directory: &OwnedFd) -> Result<Timespec, Errno> {
     let stat = fstat(directory)?;
     Ok(Timespec {
@@ -181,17 +195,20 @@ fn modified(directory: &OwnedFd) -> Result<Timespec, Errno> {
 }
 
 /// Opens `path` with `root` as the root of everything: links and `..` stay inside.
-pub(super) fn open_inside(root: &impl AsFd, path: &RootedPath) -> Result<OwnedFd, Errno> {
+fn open_inside(root: &OwnedFd, path: &RootedPath) -> Result<OwnedFd, Errno> {
     let path = if path.is_root() {
         OsStr::new(".")
     } else {
         OsStr::from_bytes(path.as_bytes())
     };
-    openat2(
-        root,
-        path,
-        OFlags::PATH | OFlags::CLOEXEC,
-        Mode::empty(),
-        ResolveFlags::IN_ROOT,
-    )
+    for _ in 0..MOST_TRIES {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        match openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT) {
+            // Somebody on this machine renamed or mounted something at the same moment, so the
+            // kernel cannot be sure that `..` stayed inside.
+            Err(Errno::AGAIN) => {}
+            other => return other,
+        }
+    }
+    Err(Errno::AGAIN)
 }

@@ -2,19 +2,15 @@
 //! masked or made read-only.
 
 use std::fs;
-use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
-use rustix::fs::{CWD, FileType, StatVfsMountFlags, statvfs};
-use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
+use rustix::fs::{StatVfsMountFlags, statvfs};
 
 use super::explain::Kernel;
-use super::mountpoints::open_inside;
 use super::sys::SysError;
-use crate::path::RootedPath;
+use super::views::{View, Views};
 use crate::spec::runtime::Mount;
 
 /// The words of `options` that are flags: the word, the flag, and whether it is set or taken away.
@@ -59,13 +55,13 @@ const PROPAGATION: [(&str, MsFlags); 8] = [
 
 /// The options of a mount, sorted by what the kernel wants to be told.
 #[derive(Debug, PartialEq, Eq)]
-struct Options {
-    flags: MsFlags,
-    bind: bool,
-    recursive: bool,
-    propagation: Vec<MsFlags>,
+pub(super) struct Options {
+    pub flags: MsFlags,
+    pub bind: bool,
+    pub recursive: bool,
+    pub propagation: Vec<MsFlags>,
     /// What only the file system itself understands, such as `size=64k`.
-    data: Vec<String>,
+    pub data: Vec<String>,
 }
 
 impl Default for Options {
@@ -81,7 +77,7 @@ impl Default for Options {
 }
 
 impl Options {
-    fn read(words: &[String]) -> Self {
+    pub(super) fn read(words: &[String]) -> Self {
         let mut options = Self::default();
         for word in words {
             if let Some((_, flag, set)) = FLAGS.iter().find(|(w, ..)| w == word) {
@@ -101,77 +97,57 @@ impl Options {
     }
 }
 
-/// Mounts one thing that a specification asks for. The process is in its new root already, so
-/// every destination is a plain path; `host` is the root that was left, where binds come from.
+/// Mounts one thing that a specification asks for; `view` is what was taken along for it. The
+/// host is gone, so every path is a path inside, links included.
 pub(super) fn perform(
     kernel: &mut Kernel<'_>,
-    host: &OwnedFd,
     wanted: &Mount,
+    view: Option<&View>,
+    views: &Views,
 ) -> Result<(), SysError> {
     let target = wanted.destination().as_path();
     let source = wanted.source().as_deref().unwrap_or(Path::new("none"));
     let typ = wanted.typ().as_deref().unwrap_or("bind");
     let mut options = Options::read(wanted.options().as_deref().unwrap_or_default());
-    if options.bind || typ == "bind" {
-        return bind(kernel, host, source, target, &options);
+    make_place(target, view.is_none_or(View::is_directory))?;
+    if matches!(typ, "proc" | "sysfs") {
+        refuse_link(target)?;
     }
-    match typ {
-        "proc" | "sysfs" => refuse_link(target)?,
-        "devpts" => options.data.retain(|word| !is_unmapped_group(word)),
-        "cgroup" => return super::cgroups::mount_view(kernel, host, target, options.flags),
-        _ => {}
+    if let Some(view) = view {
+        view.place(kernel, target)?;
+        if view.host_sysfs {
+            restrict(kernel, target, options.flags | MsFlags::MS_RDONLY)?;
+            return read_only_below(kernel, target);
+        }
+        return settle(kernel, target, &options);
     }
     let why = match typ {
-        "proc" => "the processes of this PID namespace, and no others",
-        "sysfs" => "the devices and settings that belong to this network namespace",
+        "cgroup" => return views.cgroups.mount(kernel, target, options.flags),
         "tmpfs" => "a file system in memory that is gone with the container",
         "devpts" => "terminals of the container's own, numbered from 0",
         "mqueue" => "the message queues of this IPC namespace",
         _ => "asked for in the specification",
     };
-    let result = fresh(kernel, why, source, target, typ, &options);
-    match result {
-        Err(refused) if typ == "sysfs" && refused.errno == Errno::EPERM => {
-            // The network namespace is the host's, and so not ours to look at through a sysfs of
-            // our own. The host's sysfs shows the same, so it is shown, and cannot be written.
-            let all = Options {
-                flags: options.flags | MsFlags::MS_RDONLY,
-                recursive: true,
-                ..Options::default()
-            };
-            bind(kernel, host, Path::new("/sys"), target, &all)?;
-            read_only_below(kernel, target)
-        }
-        other => other,
+    if typ == "devpts" {
+        options
+            .data
+            .retain(|word| !is_unmapped_group(word, &views.gid_map));
     }
+    fresh(kernel, why, source, target, typ, &options)
 }
 
 /// Makes the place for a mount that lies inside another one; everything else is there already.
-pub(super) fn make_place(host: &OwnedFd, wanted: &Mount) -> Result<(), SysError> {
-    let target = wanted.destination();
+fn make_place(target: &Path, is_directory: bool) -> Result<(), SysError> {
     if target.exists() {
         return Ok(());
     }
-    let source = wanted.source().as_deref().unwrap_or(Path::new("/"));
-    let inside = RootedPath::root().resolve(source.as_os_str().as_bytes());
-    let is_file = wanted.typ().as_deref() == Some("bind")
-        && open_inside(host, &inside)
-            .and_then(rustix::fs::fstat)
-            .is_ok_and(|s| FileType::from_raw_mode(s.st_mode) != FileType::Directory);
-    let directory = if is_file {
-        target.parent()
+    let made = if is_directory {
+        fs::create_dir_all(target)
     } else {
-        Some(target.as_path())
+        let directory = target.parent().unwrap_or(Path::new("/"));
+        fs::create_dir_all(directory).and_then(|()| fs::File::create(target).map(drop))
     };
-    fs::create_dir_all(directory.unwrap_or(Path::new("/")))
-        .and_then(|()| {
-            if is_file {
-                fs::File::create(target).map(drop)
-            } else {
-                Ok(())
-            }
-        })
-        .map_err(|e| SysError::from_io(format!("mkdir({target:?})"), &e))
+    made.map_err(|e| SysError::from_io(format!("mkdir({target:?})"), &e))
 }
 
 /// Mounts a file system that is not a view of something of the host.
@@ -184,58 +160,26 @@ fn fresh(
     options: &Options,
 ) -> Result<(), SysError> {
     let data = options.data.join(",");
-    kernel
-        .ask(
-            why,
-            || {
-                let flags = shown(options.flags);
-                format!("mount({source:?}, {target:?}, {typ:?}, {flags}, {data:?})")
-            },
-            || mount(Some(source), target, Some(typ), options.flags, Some(data.as_str())),
-        )
-        .map_err(|refused| match (typ, refused.errno) {
-            ("proc", Errno::EPERM) => refused.remedy(
-                "inside another container this needs that container's /proc unmasked (docker run --security-opt systempaths=unconfined, podman run --security-opt unmask=ALL)",
-            ),
-            _ => refused,
-        })
+    kernel.ask(
+        why,
+        || {
+            let flags = shown(options.flags);
+            format!("mount({source:?}, {target:?}, {typ:?}, {flags}, {data:?})")
+        },
+        || {
+            mount(
+                Some(source),
+                target,
+                Some(typ),
+                options.flags,
+                Some(data.as_str()),
+            )
+        },
+    )
 }
 
-/// Shows something of the host inside.
-fn bind(
-    kernel: &mut Kernel<'_>,
-    host: &OwnedFd,
-    source: &Path,
-    target: &Path,
-    options: &Options,
-) -> Result<(), SysError> {
-    let inside = RootedPath::root().resolve(source.as_os_str().as_bytes());
-    let found = open_inside(host, &inside).map_err(|errno| {
-        let call = format!("openat2(host, {source:?}, O_PATH)");
-        let refused = SysError::new(call, Errno::from_raw(errno.raw_os_error()));
-        match refused.errno {
-            Errno::ENOENT => refused.remedy("what is mounted must exist on the host"),
-            _ => refused,
-        }
-    })?;
-    let mut how = OpenTreeFlags::OPEN_TREE_CLONE
-        | OpenTreeFlags::OPEN_TREE_CLOEXEC
-        | OpenTreeFlags::AT_EMPTY_PATH;
-    how.set(OpenTreeFlags::AT_RECURSIVE, options.recursive);
-    let tree = kernel.ask(
-        "a second view of something of the host, attached nowhere yet",
-        || format!("open_tree(host, {source:?}, OPEN_TREE_CLONE)"),
-        || open_tree(&found, "", how),
-    )?;
-    kernel.ask(
-        "the view gets its place inside",
-        || format!("move_mount({source:?}, {target:?})"),
-        || {
-            let how =
-                MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_SYMLINKS;
-            move_mount(&tree, "", CWD, target, how)
-        },
-    )?;
+/// Gives a bind its propagation and its flags.
+fn settle(kernel: &mut Kernel<'_>, target: &Path, options: &Options) -> Result<(), SysError> {
     for flags in &options.propagation {
         kernel.ask(
             "what is mounted there later, on either side, is not seen on the other",
@@ -243,19 +187,10 @@ fn bind(
             || mount(None::<&str>, target, None::<&str>, *flags, None::<&str>),
         )?;
     }
-    if options.flags.is_empty() {
-        return Ok(());
+    if options.bind && !options.flags.is_empty() {
+        return restrict(kernel, target, options.flags);
     }
-    restrict(kernel, target, options.flags)
-}
-
-/// Shows a device of the host under its own path.
-pub(super) fn bind_device(
-    kernel: &mut Kernel<'_>,
-    host: &OwnedFd,
-    path: &Path,
-) -> Result<(), SysError> {
-    bind(kernel, host, path, path, &Options::default())
+    Ok(())
 }
 
 /// Adds flags such as read-only to a mount, keeping those that it has: in a user namespace the
@@ -355,12 +290,11 @@ fn refuse_link(target: &Path) -> Result<(), SysError> {
 }
 
 /// Whether the word names a group that this user namespace has no number for.
-fn is_unmapped_group(word: &str) -> bool {
+fn is_unmapped_group(word: &str, gid_map: &str) -> bool {
     let Some(group) = word.strip_prefix("gid=").and_then(|g| g.parse().ok()) else {
         return false;
     };
-    let map = fs::read_to_string("/proc/self/gid_map").unwrap_or_default();
-    !super::userns::is_mapped(&map, group)
+    !super::userns::is_mapped(gid_map, group)
 }
 
 fn flags_of(flags: StatVfsMountFlags) -> MsFlags {

@@ -1,7 +1,7 @@
 //! Running a container: from a specification and a root file system to an exit code.
 
 use std::fs::File;
-use std::io::{self, PipeReader, Read};
+use std::io::{self, IsTerminal, PipeReader, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -40,7 +40,7 @@ pub struct Request {
 /// Where a command's standard streams lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Streams {
-    /// To the caller's own.
+    /// To the caller's own; where that is a terminal, output goes through a pipe, as in Docker.
     Inherit {
         /// Whether the command reads the caller's standard input; otherwise there is none.
         input: bool,
@@ -172,8 +172,8 @@ struct Container {
     line_open: bool,
     /// The container's first process, once it exists.
     process: Option<OwnedFd>,
-    /// The reading ends of captured output: standard output, standard error.
-    captured: [Option<Captured>; 2],
+    /// The reading ends of what the command writes, where it comes through us.
+    outputs: Vec<Output>,
     /// The container's terminal, connected with the person's.
     terminal: Option<Connection>,
     end: Option<Exit>,
@@ -185,7 +185,7 @@ struct Container {
 enum Source {
     Line,
     Signals,
-    Captured(usize),
+    Output(usize),
     Input,
     Terminal,
 }
@@ -195,19 +195,24 @@ fn start(request: &Request) -> Result<Container, RunError> {
     let (control, there) = Control::pair().map_err(refused("socketpair()"))?;
     let mut command = stage::command(Path::new(stage::SELF), stage::ENTER);
     command.stdin(Stdio::from(there));
-    let mut captured = [None, None];
-    match request.streams {
-        Streams::Inherit { .. } => {}
-        Streams::Capture => {
-            let (out, out_end) = io::pipe().map_err(refused("pipe()"))?;
-            let (err, err_end) = io::pipe().map_err(refused("pipe()"))?;
-            command.stdout(out_end).stderr(err_end);
-            captured = [Some(Captured::new(out)), Some(Captured::new(err))];
-        }
-        // The streams become the terminal inside; until then there is nothing to say.
-        Streams::Terminal { .. } => {
-            command.stdout(Stdio::null());
-        }
+    let mut outputs = Vec::new();
+    for stream in [1, 2] {
+        let to = match request.streams {
+            Streams::Capture => Destination::Events,
+            // The person's terminal is not handed in: whoever holds it can also read from it.
+            Streams::Inherit { .. } if is_terminal(stream) => Destination::Stream,
+            // They become the terminal inside; until then there is nothing to say.
+            Streams::Terminal { .. } | Streams::Inherit { .. } => continue,
+        };
+        let (pipe, inside) = io::pipe().map_err(refused("pipe()"))?;
+        match stream {
+            1 => command.stdout(inside),
+            _ => command.stderr(inside),
+        };
+        outputs.push(Output::new(stream, pipe, to));
+    }
+    if matches!(request.streams, Streams::Terminal { .. }) {
+        command.stdout(Stdio::null());
     }
     let keeper = command
         .spawn()
@@ -217,7 +222,7 @@ fn start(request: &Request) -> Result<Container, RunError> {
         control,
         line_open: true,
         process: None,
-        captured,
+        outputs,
         terminal: None,
         end: None,
         failure: None,
@@ -238,12 +243,12 @@ fn attend(
         request.explain,
     );
     container.control.send(&job).map_err(line_broken)?;
-    while container.line_open || container.captured.iter().any(Option::is_some) {
+    while container.line_open || container.outputs.iter().any(|output| output.open) {
         for source in container.wait(signals)? {
             match source {
                 Source::Line => container.listen(request, on)?,
                 Source::Signals => container.pass_on(signals),
-                Source::Captured(index) => container.read_captured(index, on),
+                Source::Output(index) => container.outputs[index].pass_on(on),
                 Source::Input => container
                     .terminal
                     .iter_mut()
@@ -267,10 +272,10 @@ impl Container {
         if self.line_open {
             waiting.push((Source::Line, PollFd::new(&self.control, PollFlags::IN)));
         }
-        for (index, captured) in self.captured.iter().enumerate() {
-            if let Some(captured) = captured {
-                let entry = PollFd::new(&captured.pipe, PollFlags::IN);
-                waiting.push((Source::Captured(index), entry));
+        for (index, output) in self.outputs.iter().enumerate() {
+            if output.open {
+                let entry = PollFd::new(&output.pipe, PollFlags::IN);
+                waiting.push((Source::Output(index), entry));
             }
         }
         if let Some(terminal) = &self.terminal {
@@ -337,22 +342,6 @@ impl Container {
             }
         }
     }
-
-    fn read_captured(&mut self, index: usize, on: &mut dyn FnMut(Event)) {
-        let stream = if index == 0 { 1 } else { 2 };
-        let Some(captured) = &mut self.captured[index] else {
-            return;
-        };
-        let text = captured.read();
-        let ended = text.is_none();
-        let text = text.unwrap_or_else(|| captured.rest());
-        if !text.is_empty() {
-            on(Event::Output { stream, text });
-        }
-        if ended {
-            self.captured[index] = None;
-        }
-    }
 }
 
 /// Sends the first process its job, with the command's standard input.
@@ -361,7 +350,6 @@ fn send_job(request: &Request, control: &Control) -> io::Result<()> {
         target: target(request),
         spec: request.spec.clone(),
         init: request.init,
-        own_streams: !matches!(request.streams, Streams::Inherit { .. }),
         explain: request.explain,
     };
     match request.streams {
@@ -391,44 +379,86 @@ fn target(request: &Request) -> PathBuf {
     std::path::absolute(&path).unwrap_or(path)
 }
 
-/// Output that is read as text.
-struct Captured {
+fn is_terminal(stream: u8) -> bool {
+    match stream {
+        1 => io::stdout().is_terminal(),
+        _ => io::stderr().is_terminal(),
+    }
+}
+
+/// What the command writes to one of its streams, on its way through us.
+struct Output {
+    /// 1 is standard output, 2 is standard error.
+    stream: u8,
     pipe: PipeReader,
+    open: bool,
+    to: Destination,
     /// The beginning of a character whose end has not come yet.
     part: Vec<u8>,
 }
 
-impl Captured {
-    fn new(pipe: PipeReader) -> Self {
-        let part = Vec::new();
-        Self { pipe, part }
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Destination {
+    /// Events with text.
+    Events,
+    /// Our own stream of the same number.
+    Stream,
+}
+
+impl Output {
+    fn new(stream: u8, pipe: PipeReader, to: Destination) -> Self {
+        Self {
+            stream,
+            pipe,
+            open: true,
+            to,
+            part: Vec::new(),
+        }
     }
 
-    /// What has come; `None` at the end. What is not UTF-8 becomes U+FFFD.
-    fn read(&mut self) -> Option<String> {
+    /// Reads what has come and passes it on.
+    fn pass_on(&mut self, on: &mut dyn FnMut(Event)) {
         let mut bytes = [0; 8 << 10];
-        let count = match self.pipe.read(&mut bytes) {
-            Ok(0) => return None,
-            Ok(count) => count,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => 0,
-            Err(_) => return None,
+        let bytes = match self.pipe.read(&mut bytes) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => return,
+            Ok(count) if count > 0 => &bytes[..count],
+            _ => {
+                self.open = false;
+                &[]
+            }
         };
-        self.part.extend_from_slice(&bytes[..count]);
-        // Only a character that is cut off at the very end may still become whole.
-        let whole = match std::str::from_utf8(&self.part) {
-            Err(e) if e.error_len().is_none() => e.valid_up_to(),
-            Err(_) => whole_characters(&self.part),
-            Ok(_) => self.part.len(),
+        match self.to {
+            Destination::Events => {
+                let text = self.text(bytes);
+                if !text.is_empty() {
+                    let stream = self.stream;
+                    on(Event::Output { stream, text });
+                }
+            }
+            // When nobody reads any more, the command goes on all the same.
+            Destination::Stream if self.stream == 1 => {
+                let mut out = io::stdout().lock();
+                let _ = out.write_all(bytes).and_then(|()| out.flush());
+            }
+            Destination::Stream => {
+                let _ = io::stderr().write_all(bytes);
+            }
+        }
+    }
+
+    /// The bytes as text, without a character that is cut off at the end; that waits for its
+    /// rest. What is not UTF-8 becomes U+FFFD.
+    fn text(&mut self, bytes: &[u8]) -> String {
+        self.part.extend_from_slice(bytes);
+        let whole = if self.open {
+            whole_characters(&self.part)
+        } else {
+            self.part.len()
         };
         let rest = self.part.split_off(whole);
         let text = String::from_utf8_lossy(&self.part).into_owned();
         self.part = rest;
-        Some(text)
-    }
-
-    /// What never became whole.
-    fn rest(&mut self) -> String {
-        String::from_utf8_lossy(&std::mem::take(&mut self.part)).into_owned()
+        text
     }
 }
 
@@ -447,8 +477,6 @@ fn whole_characters(bytes: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
 
     #[test]
@@ -464,20 +492,30 @@ mod tests {
     fn text_is_not_cut_inside_a_character() {
         let check = |pieces: &[&[u8]], expected: &[&str]| {
             let (reader, mut writer) = io::pipe().unwrap();
-            let mut captured = Captured::new(reader);
-            for (piece, expected) in pieces.iter().zip(expected) {
+            let mut output = Output::new(2, reader, Destination::Events);
+            let mut got = Vec::new();
+            let mut on = |event| match event {
+                Event::Output { stream: 2, text } => got.push(text),
+                other => panic!("{other:?}"),
+            };
+            for piece in pieces {
                 writer.write_all(piece).unwrap();
-                assert_eq!(captured.read().unwrap(), *expected, "{piece:?}");
+                output.pass_on(&mut on);
             }
             drop(writer);
-            assert!(captured.read().is_none());
-            assert_eq!(captured.rest(), *expected.last().unwrap());
+            output.pass_on(&mut on);
+            assert!(!output.open);
+            assert_eq!(got, expected);
         };
-        check(&[b"ab"], &["ab", ""]);
-        check(&["é".as_bytes()], &["é", ""]);
-        check(&[b"a\xc3", b"\xa9b"], &["a", "éb", ""]);
-        check(&[b"\xf0\x9f", b"\x9a", b"\xa2"], &["", "", "\u{1f6a2}", ""]);
-        check(&[b"\xff\xc3", b"\xa9"], &["\u{fffd}", "é", ""]);
+        check(&[b"ab"], &["ab"]);
+        check(&["é".as_bytes()], &["é"]);
+        check(&[b"a\xc3", b"\xa9b"], &["a", "éb"]);
+        check(&[b"\xf0\x9f", b"\x9a", b"\xa2"], &["\u{1f6a2}"]);
+        check(&[b"\xff\xc3", b"\xa9"], &["\u{fffd}", "é"]);
         check(&[b"a\xc3"], &["a", "\u{fffd}"]);
+        check(
+            &[b"\x80\x80\x80\x80"],
+            &["\u{fffd}\u{fffd}\u{fffd}\u{fffd}"],
+        );
     }
 }
