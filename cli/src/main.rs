@@ -38,6 +38,9 @@ fn main() -> ExitCode {
     if let Some(code) = coracle::linux::doctor::answer(&arguments) {
         return ExitCode::from(code);
     }
+    if commands::completion::answer(&arguments) {
+        return ExitCode::SUCCESS;
+    }
     let code = match app::parse(&arguments) {
         Ok(cli) => {
             let debug = cli.global.debug;

@@ -78,7 +78,7 @@ pub(crate) fn all(
 
 /// A tag's name as a reference; `None` for the digest under which an image without a tag is kept,
 /// although `sha256:…` could be read as a repository with a tag.
-fn reference_of(name: &str) -> Option<Reference> {
+pub(crate) fn reference_of(name: &str) -> Option<Reference> {
     match name.parse::<Digest>() {
         Ok(_) => None,
         Err(_) => name.parse().ok(),

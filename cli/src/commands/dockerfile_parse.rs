@@ -75,7 +75,8 @@ pub(crate) fn name(path: &Path) -> String {
     if path.as_os_str() == "-" {
         return "Dockerfile".to_owned();
     }
-    path.display().to_string()
+    let text = path.display().to_string();
+    text.strip_prefix("./").unwrap_or(&text).to_owned()
 }
 
 /// The text of a Dockerfile, `-` being standard input.

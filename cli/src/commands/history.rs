@@ -3,6 +3,7 @@
 use coracle::image::{self, HistoryRow};
 use serde_json::json;
 
+use crate::commands::completion;
 use crate::context::Context;
 use crate::failure::Outcome;
 use crate::names::{self, Named};
@@ -30,7 +31,7 @@ Chapter 04-image of the book explains what an image is."
 )]
 pub(crate) struct Options {
     /// The image
-    #[arg(value_name = "IMAGE")]
+    #[arg(value_name = "IMAGE", add = completion::images())]
     pub(crate) image: String,
     #[command(flatten)]
     pub(crate) format: FormatOption,
@@ -104,9 +105,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
 fn row(named: &Named, is_newest: bool, line: &HistoryRow, options: &Options) -> Row {
     let history = &line.history;
     let created = history.created.as_deref().and_then(time::Moment::parse);
-    let since = created.map_or("N/A".to_owned(), |then| {
-        human::ago(then.seconds, time::now().seconds)
-    });
+    let since = time::since(created);
     let by = history.created_by.clone().unwrap_or_default();
     let comment = history.comment.clone().unwrap_or_default();
     let size = line.layer.as_ref().map_or(0, |layer| layer.blob.size);

@@ -3,6 +3,7 @@
 use coracle::image;
 use serde_json::json;
 
+use crate::commands::completion;
 use crate::context::Context;
 use crate::failure::Outcome;
 use crate::names;
@@ -27,7 +28,7 @@ Chapter 02-digests of the book explains why this is enough."
 )]
 pub(crate) struct Options {
     /// The images
-    #[arg(value_name = "IMAGE", required = true)]
+    #[arg(value_name = "IMAGE", required = true, add = completion::images())]
     pub(crate) images: Vec<String>,
     #[command(flatten)]
     pub(crate) format: FormatOption,

@@ -3,6 +3,7 @@
 use coracle::image::{self, FileRow};
 use serde_json::{Value, json};
 
+use crate::commands::completion;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::names;
@@ -33,7 +34,7 @@ Chapters 01-layers and 03-stack of the book explain layers and whiteouts."
 )]
 pub(crate) struct Options {
     /// The image
-    #[arg(value_name = "IMAGE")]
+    #[arg(value_name = "IMAGE", add = completion::images())]
     pub(crate) image: String,
     /// Only this layer, counted from 0, with its whiteouts
     #[arg(long, value_name = "int")]

@@ -133,9 +133,7 @@ fn row(
         .map_or(NONE, |tag| tag.as_str());
     let digest = named.target.digest.as_str();
     let created = created(named);
-    let since = created.map_or("N/A".to_owned(), |then| {
-        human::ago(then.seconds, time::now().seconds)
-    });
+    let since = time::since(created);
     let (shared, unique) = sizes(named, users);
     let size = |bytes| human::size(bytes, 3);
     Row {

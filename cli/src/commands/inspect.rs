@@ -5,6 +5,7 @@ use coracle::image::StoredLayer;
 use coracle::spec::{Document, RunConfig};
 use serde_json::{Map, Value, json};
 
+use crate::commands::completion;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::names::{self, Named};
@@ -33,7 +34,7 @@ Chapter 04-image of the book explains them."
 )]
 pub(crate) struct Options {
     /// The images
-    #[arg(value_name = "IMAGE", required = true)]
+    #[arg(value_name = "IMAGE", required = true, add = completion::images())]
     pub(crate) images: Vec<String>,
     /// Format output using a custom template:
     /// 'json': one JSON document a line;

@@ -8,6 +8,7 @@ use coracle::reference::Reference;
 use coracle::store::Store;
 
 use crate::collect;
+use crate::commands::completion;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::names::{self, Found, Named};
@@ -31,7 +32,7 @@ Chapter 04-image of the book explains which blobs may go."
 )]
 pub(crate) struct Options {
     /// The images, by name or ID
-    #[arg(value_name = "IMAGE", required = true)]
+    #[arg(value_name = "IMAGE", required = true, add = completion::images())]
     pub(crate) images: Vec<String>,
     /// Force removal of the image
     #[arg(short, long)]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use coracle::store::archive::{self, ArchiveError, Save};
 
+use crate::commands::completion;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::names;
@@ -28,7 +29,7 @@ Chapter 04-image of the book explains what is in such an archive."
 )]
 pub(crate) struct Options {
     /// The images
-    #[arg(value_name = "IMAGE", required = true)]
+    #[arg(value_name = "IMAGE", required = true, add = completion::images())]
     pub(crate) images: Vec<String>,
     /// Form of the archive: docker or oci
     #[arg(long, value_name = "string", default_value = "docker")]

@@ -2,6 +2,7 @@
 
 use coracle::reference::Reference;
 
+use crate::commands::completion;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::names;
@@ -22,7 +23,7 @@ Chapter 04-image of the book explains tags, and how to roll back with one."
 )]
 pub(crate) struct Options {
     /// The image, by name or ID
-    #[arg(value_name = "SOURCE_IMAGE")]
+    #[arg(value_name = "SOURCE_IMAGE", add = completion::images())]
     pub(crate) source: String,
     /// Its new name
     #[arg(value_name = "TARGET_IMAGE")]

@@ -11,6 +11,15 @@ pub(crate) struct Moment {
     pub(crate) nanos: u32,
 }
 
+/// How long ago a moment was, as tables say it. Builds that can be repeated write the first second
+/// of 1970, or none; that is no age.
+pub(crate) fn since(then: Option<Moment>) -> String {
+    match then.filter(|then| then.seconds > 0) {
+        Some(then) => super::human::ago(then.seconds, now().seconds),
+        None => "N/A".to_owned(),
+    }
+}
+
 /// What the clock says.
 pub(crate) fn now() -> Moment {
     let since = SystemTime::now()

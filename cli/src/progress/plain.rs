@@ -76,15 +76,21 @@ impl Plain {
             Event::Warning { message } => {
                 let _ = writeln!(out, "WARNING: {message}");
             }
+            // That a layer is unpacked already is no news.
+            Event::Layer {
+                state: "exists", ..
+            }
+            | Event::Output { .. }
+            | Event::Explain(_) => {}
             Event::Layer {
                 digest,
                 state,
                 size,
             } => {
+                let step = self.last.map_or(String::new(), |step| format!("#{step} "));
                 let size = crate::output::human::size(*size, 3);
-                let _ = writeln!(out, "{}: {state} {size}", digest.short());
+                let _ = writeln!(out, "{step}{state} {} {size}", digest.short());
             }
-            Event::Output { .. } | Event::Explain(_) => {}
         }
         if !out.is_empty() {
             self.at = at;

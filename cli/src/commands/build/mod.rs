@@ -270,7 +270,7 @@ fn find_base(
     platform: &Platform,
 ) -> Result<Image, String> {
     let sentence = |failure: Failure| failure.message.unwrap_or_default();
-    let found = names::find(store, platform, &reference.canonical()).map_err(sentence)?;
+    let found = names::find(store, platform, &reference.familiar()).map_err(sentence)?;
     Image::open(store, &found.named.target, platform)
         .map_err(|e| format!("{}: {e}", reference.familiar()))
 }

@@ -56,6 +56,8 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let started = Instant::now();
     let mut stage = Stage::open(options.explain)?;
     let played = play(&mut stage);
+    // Whoever interrupts us interrupts our commands, too; what they then say is not the reason.
+    let played = stage.interrupted().and(played);
     let removed = stage.close();
     match (played, removed) {
         (Ok(()), Ok(said)) => {

@@ -214,7 +214,7 @@ impl Stage {
     }
 
     /// Ends the demonstration when somebody asked for it.
-    fn interrupted(&self) -> Result<(), Failure> {
+    pub(super) fn interrupted(&self) -> Result<(), Failure> {
         match self.signals.read_signal()? {
             None => Ok(()),
             Some(signal) => {

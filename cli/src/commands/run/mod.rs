@@ -17,6 +17,7 @@ use coracle::runtime::{Place, RunOptions};
 
 use self::options::Surroundings;
 use crate::commands::build::platform;
+use crate::commands::completion;
 use crate::context::Context;
 use crate::failure::{Failure, OWN_FAILURE, Outcome};
 use crate::names;
@@ -152,7 +153,7 @@ pub(crate) struct Options {
     #[arg(short, long, value_name = "string")]
     pub(crate) workdir: Option<String>,
     /// The image, and behind it the command and its arguments, whatever they look like
-    #[arg(value_name = "IMAGE", required = true, trailing_var_arg = true, num_args = 1..)]
+    #[arg(value_name = "IMAGE", required = true, trailing_var_arg = true, num_args = 1.., add = completion::images())]
     pub(crate) words: Vec<String>,
 }
 
@@ -190,6 +191,7 @@ impl<E: Into<Failure>> From<E> for Error {
 
 fn start(options: &Options, context: &Context) -> Result<u8, Error> {
     let run_options = read_options(options)?;
+    make_sources(&run_options)?;
     // From here on we are root: the machine's, or that of a user namespace of our own.
     userns::reenter(&mut |event| tell(&event, options))?;
     let store = context.store()?;
@@ -243,6 +245,18 @@ fn read_options(options: &Options) -> Result<RunOptions, Failure> {
         directory: &directory,
     };
     options::run_options(options, &around)
+}
+
+/// Makes the directories that `--volume` names and that are not there, as Docker does. (`--mount`
+/// has refused them.) Before the user namespace is entered, so that they are the user's own.
+fn make_sources(options: &RunOptions) -> Result<(), Failure> {
+    for bind in &options.binds {
+        if !Path::new(&bind.source).exists() {
+            fs::create_dir_all(&bind.source)
+                .map_err(|e| Failure::io(format!("make the directory {}", bind.source), &e))?;
+        }
+    }
+    Ok(())
 }
 
 fn image(
