@@ -16,6 +16,7 @@
 // An assertion that hands its subject on has done its work even if nobody takes it.
 #![allow(clippy::return_self_not_must_use)]
 
+pub mod archive;
 pub mod call;
 pub mod fixtures;
 pub mod http;
@@ -24,6 +25,7 @@ pub mod person;
 pub mod sandbox;
 pub mod scene;
 
+pub use archive::{Archive, Entry};
 pub use call::{Call, Outcome};
 pub use person::Person;
 pub use sandbox::Sandbox;

@@ -43,6 +43,17 @@ impl Person {
         }
     }
 
+    /// An ordinary user with subordinate ids: whoever runs the tests or, when that is root, the
+    /// user that `cargo x test` adds. The error is the reason why there is none.
+    pub fn with_many_ids() -> Result<Self, String> {
+        let me = Self::me();
+        let person = if me.is_root() { Self::named(USER)? } else { me };
+        if person.subordinate {
+            return Ok(person);
+        }
+        Err(format!("{} needs subordinate ids", person.name))
+    }
+
     /// Whoever runs the tests.
     pub fn me() -> Self {
         let process = std::fs::metadata("/proc/self").expect("/proc is mounted");

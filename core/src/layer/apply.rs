@@ -40,6 +40,9 @@ pub fn apply(tree: &mut Tree, layer: &Layer) -> Result<(), ApplyError> {
             }
         }
     }
+    // Links that are left in a layer lead to what the layers below have, so they are looked up
+    // before anything of this layer takes a place.
+    let mut adds = Vec::with_capacity(layer.adds.len());
     for (path, node) in &layer.adds {
         let node = match &node.kind {
             Kind::HardLink(target) => {
@@ -48,10 +51,14 @@ pub fn apply(tree: &mut Tree, layer: &Layer) -> Result<(), ApplyError> {
                     target: target.clone(),
                 };
                 let target = place(tree, target)?;
-                Arc::clone(tree.get(&target).ok_or_else(missing)?)
+                let target = tree.get(&target).filter(|n| n.kind != Kind::Directory);
+                Arc::clone(target.ok_or_else(missing)?)
             }
             _ => Arc::clone(node),
         };
+        adds.push((path, node));
+    }
+    for (path, node) in adds {
         let place = place(tree, path)?;
         tree.insert(place, node);
     }

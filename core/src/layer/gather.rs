@@ -78,9 +78,22 @@ impl Gathered {
                 .child(path.name()),
             None => RootedPath::root(),
         };
-        self.tree.insert(place.clone(), Arc::new(node));
+        // A link is to the file that has the name now, whatever gets the name later.
+        let node = match &node.kind {
+            Kind::HardLink(target) => self.linkable(target),
+            _ => None,
+        }
+        .unwrap_or_else(|| Arc::new(node));
+        self.tree.insert(place.clone(), node);
         self.named.insert(place);
         Ok(())
+    }
+
+    /// The file that the archive has put at `target` so far. A directory is none.
+    fn linkable(&self, target: &RootedPath) -> Option<Arc<Node>> {
+        let parent = resolve(&self.tree, &target.parent()?).ok()?;
+        let node = self.tree.get(&parent.child(target.name()))?;
+        (node.kind != Kind::Directory).then(|| Arc::clone(node))
     }
 
     /// Joins hard links to their targets in this archive; the others reach into layers below.
@@ -100,17 +113,18 @@ impl Gathered {
 
     /// The node at the end of a chain of hard links, as far as it is in this archive.
     fn link_target(&self, node: &Arc<Node>) -> Arc<Node> {
-        let mut node = node;
-        let mut seen = 0;
-        while let Kind::HardLink(target) = &node.kind {
-            seen += 1;
-            match self.tree.get(target) {
-                // A ring of links has no file in it; the lower layers must have one.
-                Some(next) if seen <= self.named.len() => node = next,
-                _ => break,
-            }
+        let mut node = Arc::clone(node);
+        // A ring of links has no file in it; the lower layers must have one.
+        for _ in 0..self.named.len() {
+            let Kind::HardLink(target) = &node.kind else {
+                break;
+            };
+            let Some(next) = self.linkable(target) else {
+                break;
+            };
+            node = next;
         }
-        Arc::clone(node)
+        node
     }
 }
 

@@ -91,6 +91,23 @@ impl<'a> Lower<'a> {
         Ok(open.into_iter().next().map(Seen::Directory))
     }
 
+    /// Whether a symbolic link stands at `path`.
+    pub(super) fn is_link(&self, path: &RootedPath) -> Result<bool, SysError> {
+        let Some(Seen::Other { stat, .. }) = self.look(path)? else {
+            return Ok(false);
+        };
+        Ok(FileType::from_raw_mode(stat.st_mode) == FileType::Symlink)
+    }
+
+    /// The names that any of the layers has in its root, whiteouts among them.
+    pub(super) fn names(&self) -> Result<BTreeSet<Vec<u8>>, SysError> {
+        let mut names = BTreeSet::new();
+        for layer in self.layers {
+            names.extend(layer.dir(&RootedPath::root())?.names()?);
+        }
+        Ok(names)
+    }
+
     /// The metadata of the directory at `path`, if there is one.
     pub(super) fn directory(&self, path: &RootedPath) -> Result<Option<Meta>, SysError> {
         match self.look(path)? {

@@ -108,6 +108,20 @@ pub fn set_opaque(dir: &Dir, userxattr: bool) -> Result<(), SysError> {
     })
 }
 
+/// Takes the attributes away that a directory has and `meta` has not.
+pub fn remove_others(dir: &Dir, meta: &Meta) -> Result<(), SysError> {
+    for key in list(dir, b"", &dir.proc_path(b"."))? {
+        let keep = is_overlay(&key)
+            || OF_THE_HOST.contains(&key.as_slice())
+            || meta.xattrs.contains_key(&key);
+        if !keep {
+            may_fail(rustix::fs::fremovexattr(dir, key.as_slice()), &mut || ())
+                .map_err(|e| dir.refused("fremovexattr", b"", e))?;
+        }
+    }
+    Ok(())
+}
+
 /// Sets the time of an open directory alone.
 pub fn set_time(dir: &Dir, mtime: Timestamp) -> Result<(), SysError> {
     rustix::fs::futimens(dir, &times(mtime)).map_err(|e| dir.refused("futimens", b"", e))

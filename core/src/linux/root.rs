@@ -77,6 +77,16 @@ impl RootDir {
         })
     }
 
+    /// The same root once more.
+    pub fn try_clone(&self) -> Result<Self, SysError> {
+        let fd = rustix::io::fcntl_dupfd_cloexec(&self.fd, 0)
+            .map_err(|e| SysError::from_rustix("fcntl(F_DUPFD_CLOEXEC)", e))?;
+        Ok(Self {
+            fd,
+            path: self.path.clone(),
+        })
+    }
+
     /// The directory `name` directly in this root, as a root of its own.
     pub fn inner(&self, name: &str) -> Result<Self, SysError> {
         let dir = self.dir(&RootedPath::root())?.open_dir(name.as_bytes())?;

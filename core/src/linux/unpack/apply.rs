@@ -4,19 +4,16 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use nix::errno::Errno;
-use rustix::fs::FileType;
+use rustix::fs::{FileType, Stat};
 
 use super::stream::{Streamed, stream};
-use super::{Limits, Report, UnpackError};
+use super::{Limits, Report, SCRATCH, UnpackError};
 use crate::layer::Whiteout;
 use crate::linux::meta;
 use crate::linux::root::{Dir, RootDir, is_directory};
 use crate::linux::sys::SysError;
 use crate::path::RootedPath;
 use crate::tree::{Meta, Timestamp};
-
-/// Where the layer stands, complete, before anything else in the directory is touched.
-const SCRATCH: &str = ".coracle-unpack";
 
 /// Unpacks `archive` and lays it on what is in `into`.
 pub(super) fn apply(
@@ -65,33 +62,48 @@ impl Streamed {
         into: &RootDir,
         touched: &mut Touched,
     ) -> Result<Report, UnpackError> {
-        let reserved = RootedPath::root().child(SCRATCH.as_bytes());
-        if scratch
-            .stat(&reserved)
-            .map_err(UnpackError::system(&reserved))?
-            .is_some()
-        {
-            let error = SysError::new(format!("rename({SCRATCH:?})"), Errno::EEXIST);
-            let error = error.remedy("Coracle needs this name while it unpacks");
-            return Err(UnpackError::system(&reserved)(error));
-        }
         self.link_inside(scratch)?;
-        self.set_directories(scratch)?;
-        for hide in &self.hides {
-            let path = hide.path();
-            remove(into, hide, touched).map_err(UnpackError::system(path))?;
+        self.remove_hidden(into, touched)?;
+        let is_link = |path: &RootedPath| Ok(into.stat(path)?.is_some_and(|s| is_link(&s)));
+        if self.goes_through_links(is_link)? {
+            let mut below = super::links::tree(into)?;
+            below.remove(&RootedPath::root().child(SCRATCH.as_bytes()));
+            self.rewrite(scratch, &below)?;
+            self.remove_hidden(into, touched)?;
         }
+        self.link_below(scratch, into)?;
+        self.set_directories(scratch)?;
         self.merge(scratch, into, touched)?;
-        for (link, target) in &self.late_links {
-            let linked = link_below(into, link, target, touched);
-            if !linked.map_err(UnpackError::system(link))? {
-                return Err(UnpackError::MissingLink {
-                    path: link.clone(),
-                    target: target.clone(),
-                });
+        Ok(self.report)
+    }
+
+    /// Removes what the layer hides.
+    fn remove_hidden(&mut self, into: &RootDir, touched: &mut Touched) -> Result<(), UnpackError> {
+        for hide in std::mem::take(&mut self.hides) {
+            remove(into, &hide, touched).map_err(UnpackError::system(hide.path()))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the hard links to files of the layers below, while those are still in their places.
+    fn link_below(&mut self, scratch: &RootDir, into: &RootDir) -> Result<(), UnpackError> {
+        for (path, target) in std::mem::take(&mut self.late_links) {
+            let link = || {
+                let Some(from) = into.find_dir(&target.parent().unwrap_or_default())? else {
+                    return Ok(false);
+                };
+                let there = from.stat(target.name())?.is_some_and(|s| !is_directory(&s));
+                if there && !target.is_root() {
+                    let to = scratch.dir(&path.parent().unwrap_or_default())?;
+                    to.hard_link(&from, target.name(), path.name())?;
+                }
+                Ok(there && !target.is_root())
+            };
+            if !link().map_err(UnpackError::system(&path))? {
+                return Err(UnpackError::MissingLink { path, target });
             }
         }
-        Ok(self.report)
+        Ok(())
     }
 
     /// Gives the directories in `scratch` their metadata before they move.
@@ -145,18 +157,10 @@ impl Streamed {
         for name in source.names()? {
             let is_dir = source.stat(&name)?.is_some_and(|s| is_directory(&s));
             let (below, place) = (from.child(&name), to.child(&name));
-            let implied = matches!(self.directories.get(&below), Some(None));
             match target.stat(&name)? {
                 None => {}
                 Some(there) if is_dir && is_directory(&there) => {
                     todo.push((below, place));
-                    continue;
-                }
-                Some(there) if implied && is_link(there.st_mode) => {
-                    let target = into.make_dir(&place, &mut |made, _| {
-                        touched.insert(made.clone(), Fate::Set(Meta::new(0o755)));
-                    })?;
-                    todo.push((below, target.at().clone()));
                     continue;
                 }
                 Some(_) => into.remove(&place)?,
@@ -194,38 +198,14 @@ fn remove(into: &RootDir, hide: &Whiteout, touched: &mut Touched) -> Result<(), 
     Ok(())
 }
 
-/// Makes a hard link to a file of the layers below; whether there is such a file.
-fn link_below(
-    into: &RootDir,
-    link: &RootedPath,
-    target: &RootedPath,
-    touched: &mut Touched,
-) -> Result<bool, SysError> {
-    let Some(from) = into.find_dir(&target.parent().unwrap_or_default())? else {
-        return Ok(false);
-    };
-    if target.is_root() || from.stat(target.name())?.is_none_or(|s| is_directory(&s)) {
-        return Ok(false);
-    }
-    let dir = into.make_dir(&link.parent().unwrap_or_default(), &mut |made, _| {
-        touched.insert(made.clone(), Fate::Set(Meta::new(0o755)));
-    })?;
-    touch(&dir, touched)?;
-    let place = dir.at().child(link.name());
-    if from.at().child(target.name()) != place {
-        into.remove(&place)?;
-        dir.hard_link(&from, target.name(), link.name())?;
-    }
-    Ok(true)
-}
-
 /// Sets the metadata of the touched directories, deepest first.
 fn finish(into: &RootDir, touched: &Touched) -> Result<(), UnpackError> {
     for (path, fate) in touched.iter().rev() {
         let set = |dir: Dir| match fate {
             Fate::Keep(time) => meta::set_time(&dir, *time),
             // What is refused was counted when the same metadata was set in the scratch.
-            Fate::Set(meta) => meta::set_open(&dir, b"", &dir, meta, &mut |_| {}),
+            Fate::Set(meta) => meta::remove_others(&dir, meta)
+                .and_then(|()| meta::set_open(&dir, b"", &dir, meta, &mut |_| {})),
         };
         match into.dir(path) {
             Ok(dir) => set(dir),
@@ -254,6 +234,6 @@ fn mtime(dir: &Dir) -> Result<Timestamp, SysError> {
     })
 }
 
-fn is_link(mode: u32) -> bool {
-    FileType::from_raw_mode(mode) == FileType::Symlink
+fn is_link(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::Symlink
 }

@@ -8,16 +8,20 @@
 //! directory changes its time and a read-only one could not be written into.
 
 mod apply;
+mod links;
 mod overlay;
 mod stream;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use super::meta::Refused;
 use super::root::RootDir;
+use super::scan::ScanError;
 use super::sys::SysError;
 use crate::layer::tar::TarError;
+use crate::layer::{ApplyError, Layer};
 use crate::path::RootedPath;
 use crate::tree::Tree;
 
@@ -51,6 +55,10 @@ pub struct Limits {
     /// The size of the blob as it was shipped, in bytes.
     pub shipped: Option<u64>,
 }
+
+/// A directory for what is not in its place yet, inside the one that is unpacked into: only there
+/// is it certain to be on the same file system.
+const SCRATCH: &str = ".coracle-unpack";
 
 /// Up to this many bytes an archive may be any multiple of its blob: a file of zeros is honest.
 pub const EXEMPT_FROM_RATIO: u64 = 256 << 20;
@@ -105,6 +113,18 @@ pub enum UnpackError {
         /// Where it should lead.
         target: RootedPath,
     },
+    /// The layer does not fit on the layers below.
+    #[error(transparent)]
+    Unfit(#[from] ApplyError),
+    /// The layers below cannot be read.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    /// An entry has the name that Coracle needs while it unpacks.
+    #[error("{path} has a name that Coracle itself needs while it unpacks; no layer may have it")]
+    Reserved {
+        /// The entry.
+        path: RootedPath,
+    },
     /// There is more than any honest layer has.
     #[error(
         "the layer has more than {limit} {what}, which looks like an attack on the disk; if you trust it, set {setting} to a larger number"
@@ -144,7 +164,14 @@ pub fn unpack(
 
 /// Writes a whole tree into the empty directory `into`.
 pub fn write_tree(tree: &Tree, into: &RootDir) -> Result<Report, UnpackError> {
-    stream::write(tree, into)?.settle_overlay(into, false, &[])
+    let entries = tree
+        .iter()
+        .map(|(path, node)| (path.clone(), Arc::clone(node)));
+    let layer = Layer {
+        hides: Vec::new(),
+        adds: entries.collect(),
+    };
+    stream::write_layer(&layer, into)?.settle_overlay(into, false, &[])
 }
 
 pub(super) use stream::{Streamed, stream};

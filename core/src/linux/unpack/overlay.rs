@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use nix::errno::Errno;
 use rustix::fs::FileType;
 
-use super::stream::{Streamed, below, make};
+use super::stream::{Streamed, make};
 use super::{Report, UnpackError};
 use crate::layer::Whiteout;
 use crate::linux::lower::{Lower, Seen};
@@ -25,10 +25,15 @@ impl Streamed {
         userxattr: bool,
         lower: &[RootDir],
     ) -> Result<Report, UnpackError> {
-        let mut lower = Lower::new(lower);
         self.link_inside(layer)?;
-        let hides = resolve_hides(&self.hides, &mut lower)?;
-        self.follow_links_below(layer, &lower)?;
+        let mut below = Lower::new(lower);
+        resolve_hides(&self.hides, &mut below)?;
+        if self.goes_through_links(|path| below.is_link(path))? {
+            self.rewrite(layer, &super::links::merged(lower)?)?;
+            below = Lower::new(lower);
+            resolve_hides(&self.hides, &mut below)?;
+        }
+        let (hides, lower) = (below.hidden().clone(), below);
         self.copy_links_below(layer, &lower)?;
         let mut opaque = BTreeSet::new();
         for hide in &hides {
@@ -67,82 +72,15 @@ impl Streamed {
             }
             self.late_links = left;
             if self.late_links.is_empty() || self.late_links.len() == before {
-                return Ok(());
+                break;
             }
         }
-    }
-
-    /// Where the archive goes through a parent that a lower layer made a symbolic link, its
-    /// entries belong to where the link leads. Overlayfs would show a directory instead.
-    fn follow_links_below(
-        &mut self,
-        layer: &RootDir,
-        lower: &Lower<'_>,
-    ) -> Result<(), UnpackError> {
-        let implied = self.directories.iter().filter(|(_, meta)| meta.is_none());
-        let mut todo: BTreeSet<_> = implied.map(|(path, _)| path.clone()).collect();
-        while let Some(path) = todo.pop_first() {
-            let mut follow = || {
-                if self.directories.contains_key(&path)
-                    && let Some(Seen::Other { stat, .. }) = lower.look(&path)?
-                    && FileType::from_raw_mode(stat.st_mode) == FileType::Symlink
-                {
-                    let to = lower.resolve(&path)?;
-                    self.relocate(layer, &path, &to, &mut todo)?;
-                }
-                Ok(())
-            };
-            follow().map_err(UnpackError::system(&path))?;
-        }
-        Ok(())
-    }
-
-    /// Moves what is in the directory `from` of the layer to the directory `to`.
-    fn relocate(
-        &mut self,
-        layer: &RootDir,
-        from: &RootedPath,
-        to: &RootedPath,
-        todo: &mut BTreeSet<RootedPath>,
-    ) -> Result<(), SysError> {
-        layer.make_dir(to, &mut |made, _| {
-            self.directories.insert(made.clone(), None);
-            todo.insert(made.clone());
-        })?;
-        let mut moves = vec![(from.clone(), to.clone())];
-        while let Some((from, to)) = moves.pop() {
-            let (source, target) = (layer.dir(&from)?, layer.dir(&to)?);
-            for name in source.names()? {
-                let place = to.child(&name);
-                let both_are = |a: Dir, b: Dir| -> Result<bool, SysError> {
-                    let is_dir =
-                        |dir: Dir| dir.stat(&name).map(|s| s.is_some_and(|s| is_directory(&s)));
-                    Ok(is_dir(a)? && is_dir(b)?)
-                };
-                if both_are(layer.dir(&from)?, layer.dir(&to)?)? {
-                    moves.push((from.child(&name), place));
-                    continue;
-                }
-                layer.remove(&place)?;
-                source.rename(&name, &target, &name)?;
-            }
-        }
-        layer.remove(from)?;
-        let moved: Vec<_> = below(&self.directories, from).cloned().collect();
-        for path in moved {
-            let meta = self.directories.remove(&path).flatten();
-            let new = path.strip(from).map(|rest| to.join(&rest));
-            if let Some(new) = new.filter(|new| new != to) {
-                if meta.is_none() {
-                    todo.insert(new.clone());
-                }
-                let there = self.directories.entry(new).or_default();
-                *there = meta.or(there.take());
-            }
-        }
-        for (link, _) in &mut self.late_links {
-            if let Some(rest) = link.strip(from) {
-                *link = to.join(&rest);
+        // What is left leads below, perhaps by way of another such link.
+        let links: BTreeMap<_, _> = self.late_links.iter().cloned().collect();
+        for (_, target) in &mut self.late_links {
+            for _ in 0..links.len() {
+                let Some(next) = links.get(target) else { break };
+                *target = next.clone();
             }
         }
         Ok(())
@@ -235,12 +173,9 @@ fn stands(layer: &RootDir, path: &RootedPath) -> Result<Stands, SysError> {
     }
 }
 
-/// The whiteouts that hide something, at the places that they mean once links in the layers
+/// Notes in `lower` which whiteouts hide something, at the places that they mean once links in the layers
 /// below are followed.
-fn resolve_hides(
-    hides: &BTreeSet<Whiteout>,
-    lower: &mut Lower<'_>,
-) -> Result<BTreeSet<Whiteout>, UnpackError> {
+fn resolve_hides(hides: &BTreeSet<Whiteout>, lower: &mut Lower<'_>) -> Result<(), UnpackError> {
     for hide in hides {
         let mut resolve = || {
             let (place, resolved) = match hide {
@@ -255,13 +190,19 @@ fn resolve_hides(
             };
             match (lower.look(&place)?, &resolved) {
                 (None, _) | (Some(Seen::Other { .. }), Whiteout::Below(_)) => {}
+                // Overlayfs merges the roots of all layers, opaque or not.
+                (_, Whiteout::Below(path)) if path.is_root() => {
+                    for name in lower.names()? {
+                        lower.hide(Whiteout::Path(path.child(&name)));
+                    }
+                }
                 _ => lower.hide(resolved),
             }
             Ok(())
         };
         resolve().map_err(UnpackError::system(hide.path()))?;
     }
-    Ok(lower.hidden().clone())
+    Ok(())
 }
 
 /// Makes a hard link inside one root; whether its target is there.
@@ -269,8 +210,8 @@ fn hard_link(root: &RootDir, link: &RootedPath, target: &RootedPath) -> Result<b
     let Some(from) = root.find_dir(&target.parent().unwrap_or_default())? else {
         return Ok(false);
     };
-    if target.is_root() || from.stat(target.name())?.is_none() {
-        return Ok(false);
+    if target.is_root() || from.stat(target.name())?.is_none_or(|s| is_directory(&s)) {
+        return Ok(false); // Directories have no hard links.
     }
     let to = root.dir(&link.parent().unwrap_or_default())?;
     root.remove(link)?;

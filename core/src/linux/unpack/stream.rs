@@ -9,13 +9,13 @@ use nix::errno::Errno;
 use rustix::fs::FileType;
 
 use super::{EXEMPT_FROM_RATIO, Limits, Report, UnpackError};
-use crate::layer::Whiteout;
 use crate::layer::tar::{self, Entry, TarError};
+use crate::layer::{Layer, Whiteout};
 use crate::linux::meta::{self, Refused};
 use crate::linux::root::{Dir, RootDir};
 use crate::linux::sys::SysError;
 use crate::path::RootedPath;
-use crate::tree::{Kind, Meta, Node, Tree};
+use crate::tree::{Kind, Meta, Node};
 
 /// What the first pass leaves for the second.
 #[derive(Debug, Default)]
@@ -29,6 +29,19 @@ pub(in crate::linux) struct Streamed {
     pub(super) hides: BTreeSet<Whiteout>,
     /// What was done so far.
     pub(super) report: Report,
+}
+
+impl Streamed {
+    /// Takes away what an entry made at `place`.
+    pub(super) fn forget(&mut self, root: &RootDir, place: &RootedPath) -> Result<(), SysError> {
+        root.remove(place)?;
+        let gone: Vec<_> = below(&self.directories, place).cloned().collect();
+        for path in gone {
+            self.directories.remove(&path);
+        }
+        self.late_links.retain(|(link, _)| !link.is_within(place));
+        Ok(())
+    }
 }
 
 /// Bytes that are read and written at a time.
@@ -60,11 +73,11 @@ pub(in crate::linux) fn stream(
     }
 }
 
-/// Writes everything that `tree` holds into the empty directory `into`.
-pub(super) fn write(tree: &Tree, into: &RootDir) -> Result<Streamed, UnpackError> {
+/// Writes everything that `layer` adds into the empty directory `into`.
+pub(super) fn write_layer(layer: &Layer, into: &RootDir) -> Result<Streamed, UnpackError> {
     let mut writer = Writer::new(into, &Limits::default());
     let mut first_paths: BTreeMap<*const Node, &RootedPath> = BTreeMap::new();
-    for (path, node) in tree.iter() {
+    for (path, node) in &layer.adds {
         let first = *first_paths.entry(Arc::as_ptr(node)).or_insert(path);
         let meta = node.meta.clone();
         match &node.kind {
@@ -78,6 +91,7 @@ pub(super) fn write(tree: &Tree, into: &RootDir) -> Result<Streamed, UnpackError
             kind => writer.add(path, meta, kind, &mut io::empty())?,
         }
     }
+    writer.streamed.hides = layer.hides.iter().cloned().collect();
     Ok(writer.streamed)
 }
 
@@ -170,10 +184,13 @@ impl<'a> Writer<'a> {
         let name = path.name();
         let system = |source| UnpackError::system(path)(source);
         let place = dir.at().child(name);
-        self.streamed.late_links.retain(|(link, _)| *link != place);
+        if place.components().next() == Some(super::SCRATCH.as_bytes()) {
+            return Err(UnpackError::Reserved { path: path.clone() });
+        }
         if let Kind::HardLink(target) = kind {
             return self.link(dir, name, target).map_err(system);
         }
+        self.streamed.late_links.retain(|(link, _)| *link != place);
         // Overlayfs takes a 0:0 character device for a whiteout.
         if *kind == Kind::CharDevice(0, 0) {
             self.streamed.report.refuse(Refused::Overlay, path);
@@ -186,7 +203,7 @@ impl<'a> Writer<'a> {
                 self.streamed.directories.insert(place, Some(meta));
                 return Ok(false);
             }
-            self.replace(&place).map_err(system)?;
+            self.streamed.forget(self.root, &place).map_err(system)?;
             replaced = true;
             made = make(dir, name, kind);
         }
@@ -215,47 +232,54 @@ impl<'a> Writer<'a> {
             Some(parent) => self.root.find_dir(&parent)?,
             None => None,
         };
-        let from = match found {
-            Some(from) if from.stat(target.name())?.is_some() => from,
-            _ => {
-                self.streamed.late_links.push((place, target.clone()));
-                return Ok(false);
-            }
+        let there = match &found {
+            Some(from) => is_file(from, target.name())?,
+            None => false,
         };
-        if from.at().child(target.name()) == place {
+        let is_itself = found
+            .as_ref()
+            .is_some_and(|d| d.at().child(target.name()) == place);
+        let is_late = self
+            .streamed
+            .late_links
+            .iter()
+            .any(|(link, _)| *link == place);
+        if is_itself && (there || is_late) {
             return Ok(false); // A link to itself changes nothing.
         }
         let replaced = dir.stat(name)?.is_some();
-        if replaced {
-            self.replace(&place)?;
+        match found {
+            Some(from) if there && !replaced => dir.hard_link(&from, target.name(), name)?,
+            Some(from) if there => {
+                // By a detour, because the target may be in what is replaced.
+                let detour = super::SCRATCH.as_bytes();
+                dir.hard_link(&from, target.name(), detour)?;
+                self.streamed.forget(self.root, &place)?;
+                dir.rename(detour, dir, name)?;
+            }
+            _ => {
+                self.streamed.forget(self.root, &place)?;
+                self.streamed.late_links.push((place, target.clone()));
+                return Ok(replaced);
+            }
         }
-        dir.hard_link(&from, target.name(), name)?;
+        self.streamed.late_links.retain(|(link, _)| *link != place);
         Ok(replaced)
     }
 
     /// Opens the parent directory of `path`, making what is missing.
     fn open_parent(&mut self, path: &RootedPath) -> Result<(RootedPath, Dir), SysError> {
         let parent = path.parent().unwrap_or_default();
-        let directories = &mut self.streamed.directories;
+        let streamed = &mut self.streamed;
         let dir = self.root.make_dir(&parent, &mut |made, replaced| {
+            let before = streamed.late_links.len();
+            streamed.late_links.retain(|(link, _)| link != made);
             // A directory in the place of something that the archive named is named as well.
-            directories.insert(made.clone(), replaced.then(|| Meta::new(0o755)));
+            let named = replaced || streamed.late_links.len() < before;
+            let meta = named.then(|| Meta::new(0o755));
+            streamed.directories.insert(made.clone(), meta);
         })?;
         Ok((parent, dir))
-    }
-
-    /// Takes away what an earlier entry made at `place`.
-    fn replace(&mut self, place: &RootedPath) -> Result<(), SysError> {
-        self.root.remove(place)?;
-        let streamed = &mut self.streamed;
-        let gone: Vec<_> = below(&streamed.directories, place).cloned().collect();
-        for path in gone {
-            streamed.directories.remove(&path);
-        }
-        streamed
-            .late_links
-            .retain(|(link, _)| !link.is_within(place));
-        Ok(())
     }
 
     /// Refuses a layer that is too large before its content is written.
@@ -321,6 +345,11 @@ pub(super) fn copy(
                 source,
             })?;
     }
+}
+
+/// Whether something is there that can have hard links.
+fn is_file(dir: &Dir, name: &[u8]) -> Result<bool, SysError> {
+    Ok(!name.is_empty() && dir.stat(name)?.is_some() && !is_directory(dir, name)?)
 }
 
 fn is_directory(dir: &Dir, name: &[u8]) -> Result<bool, SysError> {
