@@ -1,8 +1,12 @@
 //! The project's main job in one command: `coracle demo`, for anybody, offline, in seconds.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use coracle_tests::{Outcome, Sandbox};
+
+/// One demonstration at a time: the machine has other things to do than race itself.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// The longest that a demonstration may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -12,6 +16,7 @@ fn the_demo_works_for_anybody_and_cleans_up() {
     let Some(sandbox) = Sandbox::new() else {
         return;
     };
+    let _alone = ALONE.lock();
     let outcome = sandbox.coracle(["demo"]).run().succeeds();
     assert!(outcome.took < PATIENCE, "{outcome}");
     let text = told(&outcome).to_lowercase();
@@ -27,6 +32,7 @@ fn the_demo_explains_every_call() {
     let Some(sandbox) = Sandbox::new() else {
         return;
     };
+    let _alone = ALONE.lock();
     let outcome = sandbox.coracle(["demo", "--explain"]).run().succeeds();
     let text = told(&outcome);
     let mut calls = vec!["unshare", "mount(", "pivot_root", "execve"];

@@ -5,9 +5,9 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use coracle_tests::{Call, Outcome, Person, Sandbox, skip};
+use coracle_tests::{Call, Outcome, Person, Sandbox, leaks, skip};
 use rustix::process::Signal;
 
 #[test]
@@ -177,10 +177,9 @@ fn signals_are_forwarded() {
         return;
     };
     // The trap's exit code proves that the signal came in, and not that something was killed.
-    let script = "trap 'exit 42' TERM; echo ready > /mark; while :; do sleep 0.05; done";
-    let mut running = run(&sandbox, &["base", "sh", "-c", script]).start();
-    std::thread::sleep(Duration::from_secs(1));
-    assert!(running.runs(), "{}", running.wait());
+    let script = "trap 'exit 42' TERM; while :; do sleep 0.05; done";
+    let running = run(&sandbox, &["base", "sh", "-c", script]).start();
+    wait_for(&sandbox, "sleep 0.05");
     running.signal(Signal::TERM);
     running.wait().exits(42);
 }
@@ -191,7 +190,7 @@ fn a_killed_parent_leaves_no_container() {
         return;
     };
     let running = run(&sandbox, &["base", "sleep", "600"]).start();
-    std::thread::sleep(Duration::from_secs(1));
+    wait_for(&sandbox, "sleep 600");
     running.signal(Signal::KILL);
     assert_eq!(running.wait().signal, Some(9));
     // The sandbox's end looks for what is left.
@@ -254,6 +253,19 @@ fn with_base() -> Option<Sandbox> {
     let make: Outcome = sandbox.coracle(["base", "-t", "base"]).run();
     make.succeeds();
     Some(sandbox)
+}
+
+/// Waits until a process with this command line runs in one of the sandbox's containers.
+fn wait_for(sandbox: &Sandbox, command: &str) {
+    let begin = Instant::now();
+    let runs = || {
+        let processes = leaks::processes(sandbox.path());
+        processes.iter().any(|(_, line)| line == command)
+    };
+    while !runs() {
+        assert!(begin.elapsed() < Duration::from_secs(30), "no {command}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// A call of `coracle run --rm` with these words behind it.
