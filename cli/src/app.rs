@@ -7,7 +7,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
     base, build, completion, demo, dockerfile_parse, doctor, history, image_check, image_ls_files,
-    images, inspect, load, prune, reference_parse, rmi, run, save, tag, version,
+    image_unpack, images, inspect, layer_apply, layer_diff, layer_ls, load, prune, reference_parse,
+    rmi, run, save, tag, version,
 };
 use crate::context::Context;
 use crate::failure::Outcome;
@@ -65,6 +66,9 @@ enum Command {
     Image(ImageCommand),
     Images(images::Options),
     Inspect(inspect::Options),
+    /// Look at layers, make and apply them
+    #[command(subcommand)]
+    Layer(LayerCommand),
     Load(load::Options),
     /// Look at image references
     #[command(subcommand)]
@@ -92,6 +96,7 @@ enum ImageCommand {
     Rm(rmi::Options),
     Save(save::Options),
     Tag(tag::Options),
+    Unpack(image_unpack::Options),
 }
 
 /// `coracle builder …`.
@@ -110,6 +115,15 @@ enum ContainerCommand {
 #[derive(Debug, Subcommand)]
 enum DockerfileCommand {
     Parse(dockerfile_parse::Options),
+}
+
+/// `coracle layer …`.
+#[derive(Debug, Subcommand)]
+enum LayerCommand {
+    Apply(layer_apply::Options),
+    Diff(layer_diff::Options),
+    #[command(visible_alias = "list")]
+    Ls(layer_ls::Options),
 }
 
 /// `coracle reference …`.
@@ -150,12 +164,16 @@ pub(crate) fn run(cli: Cli) -> Outcome {
             image_ls_files::run(&options, &context()?)
         }
         Command::Image(ImageCommand::Prune(options)) => prune::images(&options, &context()?),
+        Command::Image(ImageCommand::Unpack(options)) => image_unpack::run(&options, &context()?),
         Command::Images(options) | Command::Image(ImageCommand::Ls(options)) => {
             images::run(&options, &context()?)
         }
         Command::Inspect(options) | Command::Image(ImageCommand::Inspect(options)) => {
             inspect::run(&options, &context()?)
         }
+        Command::Layer(LayerCommand::Apply(options)) => layer_apply::run(&options),
+        Command::Layer(LayerCommand::Diff(options)) => layer_diff::run(&options),
+        Command::Layer(LayerCommand::Ls(options)) => layer_ls::run(&options),
         Command::Load(options) | Command::Image(ImageCommand::Load(options)) => {
             load::run(&options, &context()?)
         }

@@ -1,14 +1,13 @@
 //! `coracle image ls-files`: what is in an image, or in one of its layers.
 
-use coracle::image::{self, FileRow};
-use serde_json::{Value, json};
+use coracle::image;
 
 use crate::commands::completion;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::names;
-use crate::output;
-use crate::output::format::{Format, FormatOption, Listing, Row};
+use crate::output::format::{Format, FormatOption};
+use crate::output::{self, files};
 
 /// List the files of an image, or of one of its layers
 #[derive(Debug, clap::Args)]
@@ -24,7 +23,7 @@ Without --layer: the tree that a container sees, all layers applied. With --laye
 counted from 0, the lowest: what that layer itself says, whiteouts first.
 
 Fields of --format json, one object a line in path order; a field that does not apply is
-left out: path; type: dir, file, symlink, char, block, fifo, and in a layer hardlink (to a
+left out: path; path_hex, target_hex: the bytes in hex, where they are not UTF-8; type: dir, file, symlink, char, block, fifo, and in a layer hardlink (to a
 file of a lower layer), whiteout, opaque; mode: four octal digits as text; uid, gid; size in
 bytes; sha256: hex digits, of a file; target: of a symlink, or the first path of a file with
 several; mtime: seconds since 1970 as text, with decimals; xattrs: name to value in hex;
@@ -59,53 +58,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
             ))
         })?,
     };
-    let mut rows = Vec::with_capacity(files.len());
-    for file in &files {
-        rows.push(row(file)?);
-    }
-    let listing = Listing {
-        columns: "{{.type}}\t{{.mode}}\t{{.owner}}\t{{.size}}\t{{.layer}}\t{{.path}}{{.arrow}}",
-        headers: &[
-            ("type", "TYPE"),
-            ("mode", "MODE"),
-            ("owner", "OWNER"),
-            ("uid", "UID"),
-            ("gid", "GID"),
-            ("size", "SIZE"),
-            ("layer", "LAYER"),
-            ("path", "PATH"),
-            ("target", "TARGET"),
-            ("sha256", "SHA256"),
-            ("mtime", "MTIME"),
-            ("arrow", ""),
-        ],
-        rows,
-    };
+    let listing = files::listing(&files, true)?;
     output::print(&listing.render(&format)?)?;
     Ok(0)
-}
-
-fn row(file: &FileRow) -> Result<Row, Failure> {
-    let document = serde_json::to_value(file)?;
-    let mut shown = document.clone();
-    shown["owner"] = format!("{}:{}", file.uid, file.gid).into();
-    shown["arrow"] = match (&file.target, file.kind) {
-        (Some(target), "symlink") => format!(" -> {target}").into(),
-        (Some(target), _) => format!(" link to {target}").into(),
-        (None, _) => "".into(),
-    };
-    shown["size"] = match (file.kind, file.major, file.minor) {
-        (_, Some(major), Some(minor)) => format!("{major},{minor}").into(),
-        ("file", ..) => file.size.into(),
-        _ => "-".into(),
-    };
-    shown["layer"] = file
-        .layer
-        .map_or_else(|| "-".into(), |n| json!(n.to_string()));
-    for name in ["target", "sha256"] {
-        if shown[name] == Value::Null {
-            shown[name] = "".into();
-        }
-    }
-    Ok(Row { shown, document })
 }

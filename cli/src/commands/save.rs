@@ -1,8 +1,7 @@
 //! `coracle save`: images to an archive that every other tool can load.
 
-use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal as _, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use coracle::store::archive::{self, ArchiveError, Save};
 
@@ -10,6 +9,7 @@ use crate::commands::completion;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::names;
+use crate::output;
 
 /// Save one or more images to a tar archive (streamed to STDOUT by default)
 #[derive(Debug, clap::Args)]
@@ -81,7 +81,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         archive::save(&*store, &images, format, &context.platform, out)
     };
     if let Some(path) = &options.output {
-        to_file(path, write)?;
+        output::file::write(path, write)?;
         return Ok(0);
     }
     let mut out = BufWriter::new(io::stdout().lock());
@@ -91,39 +91,4 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         other => other?,
     }
     Ok(0)
-}
-
-/// Writes a file beside `path` and renames it when it is whole.
-fn to_file(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> Result<(), ArchiveError>,
-) -> Result<(), Failure> {
-    // Something that is no file, such as /dev/stdout or a pipe, cannot be replaced.
-    if fs::metadata(path).is_ok_and(|m| !m.is_file()) {
-        let mut file = File::options()
-            .write(true)
-            .open(path)
-            .map_err(|e| Failure::io(format!("open {}", path.display()), &e))?;
-        return Ok(write(&mut file)?);
-    }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
-    let file =
-        File::create(&beside).map_err(|e| Failure::io(format!("write {}", path.display()), &e))?;
-    let mut out = BufWriter::new(file);
-    let written = write(&mut out)
-        .map_err(Failure::from)
-        .and_then(|()| {
-            out.flush()
-                .map_err(|e| Failure::io(format!("write {}", path.display()), &e))
-        })
-        .and_then(|()| {
-            fs::rename(&beside, path)
-                .map_err(|e| Failure::io(format!("write {}", path.display()), &e))
-        });
-    if written.is_err() {
-        // The error that led here is the one to report.
-        let _ = fs::remove_file(&beside);
-    }
-    written
 }

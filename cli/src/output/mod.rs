@@ -1,8 +1,11 @@
 //! What commands print: results on standard output, and how wide it is.
 
+pub(crate) mod file;
+pub(crate) mod files;
 pub(crate) mod format;
 pub(crate) mod glob;
 pub(crate) mod human;
+pub(crate) mod input;
 pub(crate) mod table;
 pub(crate) mod template;
 pub(crate) mod time;

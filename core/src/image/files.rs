@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{ImageError, StoredLayer, gather_layer};
-use crate::layer::{Whiteout, apply};
+use crate::layer::{Layer, Whiteout, apply};
 use crate::path::RootedPath;
 use crate::store::{Store, StoreError};
 use crate::tree::{Kind, Node, Tree};
@@ -16,6 +16,9 @@ use crate::tree::{Kind, Node, Tree};
 pub struct FileRow {
     /// The path with a leading slash; what is not UTF-8 is replaced.
     pub path: String,
+    /// The bytes of the path in hexadecimal, with the slash, where they are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_hex: Option<String>,
     /// `dir`, `file`, `symlink`, `char`, `block`, `fifo`; in a layer also `hardlink` (to a file
     /// of a lower layer), `whiteout` and `opaque`.
     #[serde(rename = "type")]
@@ -34,6 +37,9 @@ pub struct FileRow {
     /// Where a symbolic link leads, or the first path of a hard-linked file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// The bytes of the target in hexadecimal, where they are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_hex: Option<String>,
     /// Seconds since 1970, with nanoseconds as decimals where there are any.
     pub mtime: String,
     /// Extended attributes, values in hexadecimal.
@@ -46,7 +52,7 @@ pub struct FileRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minor: Option<u32>,
     /// Which layer it comes from, counted from 0, the lowest; `None` for a directory that no
-    /// layer names.
+    /// layer names, and for the entries of a layer that is in no stack.
     pub layer: Option<usize>,
 }
 
@@ -91,13 +97,19 @@ pub fn layer_files(
         return Ok(None);
     };
     let layer = gather_layer(store, stored)?;
+    layer_rows(&layer, Some(number)).map(Some)
+}
+
+/// Everything that a layer says, hides first, then adds in path order. `number` is its place in
+/// a stack, if it has one.
+pub fn layer_rows(layer: &Layer, number: Option<usize>) -> Result<Vec<FileRow>, ImageError> {
     let mut links = BTreeMap::new();
     let hides = layer.hides.iter().map(|hide| Ok(hidden(hide, number)));
     let adds = layer
         .adds
         .iter()
-        .map(|(path, node)| row(path, node, Some(number), &mut links));
-    hides.chain(adds).collect::<Result<_, _>>().map(Some)
+        .map(|(path, node)| row(path, node, number, &mut links));
+    hides.chain(adds).collect()
 }
 
 fn row<'a>(
@@ -110,6 +122,7 @@ fn row<'a>(
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut row = FileRow {
         path: path.to_string(),
+        path_hex: odd_path(path),
         kind: node.kind.word(),
         mode: format!("{:04o}", meta.mode),
         uid: meta.uid,
@@ -117,6 +130,7 @@ fn row<'a>(
         size: 0,
         sha256: None,
         target: None,
+        target_hex: None,
         mtime: mtime(node),
         xattrs: meta
             .xattrs
@@ -135,10 +149,19 @@ fn row<'a>(
                 .map_err(|e| StoreError::io(format!("read {path}"), e))?;
             row.sha256 = Some(digest.hex().to_owned());
             let first = *links.entry(Arc::as_ptr(node)).or_insert(path);
-            row.target = (first != path).then(|| first.to_string());
+            if first != path {
+                row.target = Some(first.to_string());
+                row.target_hex = odd_path(first);
+            }
         }
-        Kind::Symlink(target) => row.target = Some(text(target)),
-        Kind::HardLink(target) => row.target = Some(target.to_string()),
+        Kind::Symlink(target) => {
+            row.target = Some(text(target));
+            row.target_hex = odd(target);
+        }
+        Kind::HardLink(target) => {
+            row.target = Some(target.to_string());
+            row.target_hex = odd_path(target);
+        }
         Kind::CharDevice(major, minor) | Kind::BlockDevice(major, minor) => {
             row.major = Some(*major);
             row.minor = Some(*minor);
@@ -148,9 +171,10 @@ fn row<'a>(
     Ok(row)
 }
 
-fn hidden(hide: &Whiteout, layer: usize) -> FileRow {
+fn hidden(hide: &Whiteout, layer: Option<usize>) -> FileRow {
     FileRow {
         path: hide.path().to_string(),
+        path_hex: odd_path(hide.path()),
         kind: match hide {
             Whiteout::Path(_) => "whiteout",
             Whiteout::Below(_) => "opaque",
@@ -161,12 +185,22 @@ fn hidden(hide: &Whiteout, layer: usize) -> FileRow {
         size: 0,
         sha256: None,
         target: None,
+        target_hex: None,
         mtime: "0".to_owned(),
         xattrs: BTreeMap::new(),
         major: None,
         minor: None,
-        layer: Some(layer),
+        layer,
     }
+}
+
+/// Bytes that text cannot show.
+fn odd(bytes: &[u8]) -> Option<String> {
+    std::str::from_utf8(bytes).is_err().then(|| hex(bytes))
+}
+
+fn odd_path(path: &RootedPath) -> Option<String> {
+    odd(path.as_bytes()).map(|hex| format!("2f{hex}"))
 }
 
 fn mtime(node: &Node) -> String {

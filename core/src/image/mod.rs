@@ -14,7 +14,7 @@ mod tests;
 
 pub use check::{Problem, check};
 pub use commit::{Draft, store_layer};
-pub use files::{FileRow, files, layer_files};
+pub use files::{FileRow, files, layer_files, layer_rows};
 pub use flatten::{flatten, gather_layer};
 pub use history::{HistoryRow, history};
 pub use open::{ImageError, find_manifest};

@@ -4,6 +4,7 @@ mod apply;
 pub mod compress;
 mod diff;
 mod gather;
+mod keep;
 pub mod tar;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::tree::Node;
 pub use apply::{ApplyError, apply};
 pub use diff::diff;
 pub use gather::{Span, gather, keep_inline};
+pub use keep::keep_digest;
 
 /// A set of changes to a file system.
 ///

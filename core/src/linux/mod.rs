@@ -3,6 +3,7 @@
 pub mod sys;
 
 // Disks: layers become directories, and directories layers.
+pub mod archive;
 pub mod base;
 mod lower;
 pub mod meta;

@@ -90,7 +90,9 @@ impl Snapshots {
     ) -> Result<(Temporary, Streamed), SnapshotError> {
         let temporary = self.temporary()?;
         let root = RootDir::open(temporary.path())?;
-        let streamed = self.read(job, store, |archive, limits| stream(archive, &root, limits))?;
+        let streamed = read(job.layer, store, &self.limits, |archive, limits| {
+            stream(archive, &root, limits)
+        })?;
         Ok((temporary, streamed))
     }
 
@@ -118,38 +120,37 @@ impl Snapshots {
         store: &dyn BlobStore,
     ) -> Result<Report, SnapshotError> {
         let root = RootDir::open(into)?;
-        self.read(job, store, |archive, limits| {
+        read(job.layer, store, &self.limits, |archive, limits| {
             unpack(archive, &root, Whiteouts::Apply, limits)
         })
     }
+}
 
-    /// Reads a layer's archive from the store, checked against its diff ID.
-    fn read<T>(
-        &self,
-        job: Job<'_>,
-        store: &dyn BlobStore,
-        consume: impl FnOnce(&mut dyn std::io::Read, &Limits) -> Result<T, UnpackError>,
-    ) -> Result<T, SnapshotError> {
-        let layer = job.layer;
-        let archive = layer.open(store)?;
-        let limits = Limits {
-            shipped: Some(layer.blob.size),
-            ..self.limits
-        };
-        // The store checks the blob. When the blob is the archive, that is enough.
-        let hash = !layer.is_uncompressed();
-        let (result, digest) = ahead(archive, hash, |archive| consume(archive, &limits));
-        let value = result.map_err(|source| SnapshotError::unpack(layer, source))?;
-        match digest {
-            Some(actual) if actual != layer.diff_id.0 => {
-                Err(SnapshotError::WrongArchive(DigestError::Mismatch {
-                    expected: layer.diff_id.0.clone(),
-                    actual,
-                }))
-            }
-            None if hash => Err(SnapshotError::Interrupted),
-            _ => Ok(value),
+/// Reads a layer's archive from the store, checked against its diff ID.
+pub(super) fn read<T>(
+    layer: &StoredLayer,
+    store: &dyn BlobStore,
+    limits: &Limits,
+    consume: impl FnOnce(&mut dyn std::io::Read, &Limits) -> Result<T, UnpackError>,
+) -> Result<T, SnapshotError> {
+    let archive = layer.open(store)?;
+    let limits = Limits {
+        shipped: Some(layer.blob.size),
+        ..*limits
+    };
+    // The store checks the blob. When the blob is the archive, that is enough.
+    let hash = !layer.is_uncompressed();
+    let (result, digest) = ahead(archive, hash, |archive| consume(archive, &limits));
+    let value = result.map_err(|source| SnapshotError::unpack(layer, source))?;
+    match digest {
+        Some(actual) if actual != layer.diff_id.0 => {
+            Err(SnapshotError::WrongArchive(DigestError::Mismatch {
+                expected: layer.diff_id.0.clone(),
+                actual,
+            }))
         }
+        None if hash => Err(SnapshotError::Interrupted),
+        _ => Ok(value),
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod fill;
 mod pipe;
+mod plain;
 mod probe;
 mod rootfs;
 
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use nix::errno::Errno;
 
 use self::fill::{Job, event};
+pub use self::plain::write_out;
 pub use self::rootfs::RootFs;
 use super::meta;
 use super::root::RootDir;

@@ -224,7 +224,7 @@ impl Report {
             let (what, why) = match kind {
                 Refused::Owner => (
                     "kept your own owner",
-                    "their user or group is not mapped in this user namespace; ranges in /etc/subuid and /etc/subgid mend that",
+                    "only root may give files to anybody, and a user namespace to the users that /etc/subuid and /etc/subgid grant it",
                 ),
                 Refused::Attribute => (
                     "lack an extended attribute",

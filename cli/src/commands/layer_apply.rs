@@ -1,0 +1,102 @@
+//! `coracle layer apply`: layers laid on each other in a directory.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use coracle::layer::compress;
+use coracle::linux::root::RootDir;
+use coracle::linux::unpack::{Limits, Report, Whiteouts, unpack};
+use serde_json::json;
+
+use crate::failure::{Failure, Outcome};
+use crate::output::format::{self, Format, FormatOption};
+use crate::output::{self, input};
+
+/// Apply layers to a directory, lowest first
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "[OPTIONS] TAR|- [TAR...] DIR",
+    after_help = "\
+Examples:
+  coracle layer apply base.tar app.tar.gz rootfs
+  coracle layer diff before after | coracle layer apply - copy-of-before
+
+DIR is made if it is not there. What it holds is taken for the lowest layer: whiteouts
+remove from it. The archives may be plain or packed with gzip, zstd or xz. Nothing outside
+of DIR is ever touched, whatever paths and links an archive holds, and a damaged archive
+changes nothing.
+
+As root everything is kept: owners, permissions, times, attributes, devices. An ordinary
+user owns every file that is written, without set-ID bits where the owner is another one,
+and makes no devices; what could not be kept is said once.
+
+Nothing is printed without --format. Fields of --format json: Directory, Layers, Entries,
+Bytes, Refused (sentences about what could not be kept).
+
+Limits against archives that fill the disk: CORACLE_LAYER_MAX_BYTES, _ENTRIES, _RATIO.
+
+Chapter 03-stack of the book explains how layers are stacked."
+)]
+pub(crate) struct Options {
+    /// The layers' archives, lowest first, and the directory; - is standard input
+    #[arg(value_name = "TAR DIR", required = true, num_args = 2..)]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) format: FormatOption,
+    /// Suppress the warnings about what could not be kept
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// Applies the layers.
+pub(crate) fn run(options: &Options) -> Outcome {
+    let format = Format::parse(options.format.format.as_deref())?;
+    let [archives @ .., directory] = options.paths.as_slice() else {
+        return Ok(0);
+    };
+    fs::create_dir_all(directory)
+        .map_err(|e| Failure::io(format!("make the directory {}", directory.display()), &e))?;
+    let root = RootDir::open(directory)?;
+    let mut report = Report::default();
+    for archive in archives {
+        report.merge(apply(archive, &root).map_err(|f| f.about(&input::name(archive)))?);
+    }
+    finish(&report, archives.len(), directory, options.quiet, &format)
+}
+
+fn apply(archive: &Path, root: &RootDir) -> Result<Report, Failure> {
+    let limits = Limits {
+        shipped: fs::metadata(archive)
+            .ok()
+            .filter(fs::Metadata::is_file)
+            .map(|m| m.len()),
+        ..Limits::from_environment(&|name| std::env::var(name).ok())
+    };
+    let reader = compress::decoder(input::open(archive)?)?;
+    Ok(unpack(reader, root, Whiteouts::Apply, &limits)?)
+}
+
+/// Says what was written, and what could not be kept.
+pub(crate) fn finish(
+    report: &Report,
+    layers: usize,
+    directory: &Path,
+    quiet: bool,
+    format: &Format,
+) -> Outcome {
+    let refused = report.warnings();
+    if !quiet {
+        for sentence in &refused {
+            output::note(&format!("WARNING: {sentence}\n"));
+        }
+    }
+    let document = json!({
+        "Directory": directory.to_string_lossy(),
+        "Layers": layers,
+        "Entries": report.entries,
+        "Bytes": report.bytes,
+        "Refused": refused,
+    });
+    output::print(&format::document(&document, format, String::new)?)?;
+    Ok(0)
+}

@@ -1,0 +1,34 @@
+//! Results that are files: there when they are whole, or not at all.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use crate::failure::Failure;
+
+/// Lets `content` write a file beside `path`, and renames it when it is whole.
+pub(crate) fn write<E: Into<Failure>>(
+    path: &Path,
+    content: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+) -> Result<(), Failure> {
+    let refused = |e: io::Error| Failure::io(format!("write {}", path.display()), &e);
+    // Something that is no file, such as /dev/stdout or a pipe, cannot be replaced.
+    if fs::metadata(path).is_ok_and(|m| !m.is_file()) {
+        let file = File::options().write(true).open(path).map_err(refused)?;
+        let mut out = BufWriter::new(file);
+        content(&mut out).map_err(Into::into)?;
+        return out.flush().map_err(refused);
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
+    let mut out = BufWriter::new(File::create(&beside).map_err(refused)?);
+    let written = content(&mut out)
+        .map_err(Into::into)
+        .and_then(|()| out.flush().map_err(refused))
+        .and_then(|()| fs::rename(&beside, path).map_err(refused));
+    if written.is_err() {
+        // The error that led here is the one to report.
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
