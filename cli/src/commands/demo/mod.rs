@@ -3,8 +3,10 @@
 //! The demonstration types commands: each `$ coracle …` that it prints is executed as it stands,
 //! in a state directory of its own. Every number is read from the system when it is printed.
 
+mod floor;
 mod layers;
 mod probe;
+mod server;
 mod site;
 mod stage;
 
@@ -51,7 +53,7 @@ pub(crate) struct Options {
 /// Plays all acts. Whatever happens, the state is removed.
 pub(crate) fn run(options: &Options) -> Outcome {
     if let Some(directory) = &options.remove_state {
-        return stage::remove_state(directory);
+        return floor::remove_state(directory);
     }
     let started = Instant::now();
     let mut stage = Stage::open(options.explain)?;

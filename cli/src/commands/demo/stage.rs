@@ -1,27 +1,22 @@
-//! Where the demonstration plays: a state directory of its own, commands that are typed and run,
-//! and a clean floor afterwards.
+//! Where the demonstration plays: a state directory of its own, and commands that are typed and
+//! run in it.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 
-use coracle::linux::userns;
-use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::unistd::Pid;
 
-use crate::failure::{Failure, Outcome};
+use super::floor;
+use super::server::Server;
+use crate::failure::Failure;
 use crate::output;
 use crate::output::human;
 use crate::progress::Explain;
-
-/// A file that says that a directory is a demonstration's state, so that nothing else is removed.
-const MARKER: &str = ".coracle-demo";
 
 /// The signals that end the demonstration; the state is removed all the same.
 const ENDING: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
@@ -55,7 +50,7 @@ impl Stage {
             .mode(0o700)
             .create(&root)
             .map_err(refused)?;
-        fs::write(root.join(MARKER), "").map_err(refused)?;
+        fs::write(root.join(floor::MARKER), "").map_err(refused)?;
         Ok(Self {
             root,
             explain,
@@ -140,7 +135,7 @@ impl Stage {
             .stdout(Stdio::null())
             .stderr(file);
         let child = command.spawn().map_err(|e| starting(&e))?;
-        Ok(Server { child, log })
+        Ok(Server::new(child, log))
     }
 
     /// How many bytes the blobs of the store have.
@@ -160,8 +155,8 @@ impl Stage {
     /// Removes the state, and says what is gone.
     pub(super) fn close(mut self) -> Result<String, Failure> {
         self.closed = true;
-        let (files, bytes) = extent(&self.root);
-        remove(&self.root)?;
+        let (files, bytes) = floor::extent(&self.root);
+        floor::remove(&self.root)?;
         let name = self.root.display().to_string();
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let left = mounts.lines().filter(|line| line.contains(&name)).count();
@@ -228,95 +223,9 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         if !self.closed {
-            let _ = remove(&self.root);
+            let _ = floor::remove(&self.root);
         }
     }
-}
-
-/// A container that serves a page in the background; it ends with this value.
-#[derive(Debug)]
-pub(super) struct Server {
-    child: Child,
-    /// What it says on standard error.
-    log: PathBuf,
-}
-
-impl Server {
-    /// Asks for the page until it comes; returns the status line and the content.
-    pub(super) fn ask(&mut self, port: u16) -> Result<String, Failure> {
-        const PATIENCE: Duration = Duration::from_secs(10);
-        let started = Instant::now();
-        loop {
-            let error = match ask_once(port) {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
-            let ended = self
-                .child
-                .try_wait()
-                .map_err(|e| Failure::io("wait for the server", &e))?;
-            if let Some(status) = ended {
-                return Err(
-                    Failure::new(format!("the server ended before it answered: {status}"))
-                        .hint(self.log().trim_end()),
-                );
-            }
-            if started.elapsed() > PATIENCE {
-                return Err(Failure::io(
-                    format!("ask 127.0.0.1:{port} for the page"),
-                    &error,
-                ));
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// What it has said on standard error.
-    pub(super) fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    /// Sends SIGTERM and returns the exit code.
-    pub(super) fn end(mut self) -> Result<i32, Failure> {
-        let pid = i32::try_from(self.child.id()).unwrap_or_default();
-        kill(Pid::from_raw(pid), Signal::SIGTERM)?;
-        let status = self
-            .child
-            .wait()
-            .map_err(|e| Failure::io("wait for the server", &e))?;
-        Ok(code(status))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It has ended already, unless something went wrong before.
-        if matches!(self.child.try_wait(), Ok(None)) {
-            let pid = i32::try_from(self.child.id()).unwrap_or_default();
-            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-            let _ = self.child.wait();
-        }
-    }
-}
-
-fn code(status: ExitStatus) -> i32 {
-    use std::os::unix::process::ExitStatusExt as _;
-    let by_signal = status.signal().map(|signal| 128 + signal);
-    status.code().or(by_signal).unwrap_or_default()
-}
-
-/// A request by HTTP/1.0: the server closes the connection when the page has ended.
-fn ask_once(port: u16) -> io::Result<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-    stream.write_all(b"GET / HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| {
-        io::Error::new(ErrorKind::UnexpectedEof, "the answer has no end of header")
-    })?;
-    let status = head.lines().next().unwrap_or_default();
-    Ok(format!("{status}\n{body}"))
 }
 
 /// Prints a part of the performance.
@@ -347,65 +256,7 @@ fn typed(arguments: &[String], end: &str) -> String {
     output::bold(&format!("$ coracle {}{end}", arguments.join(" "))) + "\n"
 }
 
-fn starting(error: &io::Error) -> Failure {
+/// This program could not be started once more.
+pub(super) fn starting(error: &io::Error) -> Failure {
     Failure::io("start /proc/self/exe, this program itself", error)
-}
-
-/// How many files there are below a directory, and how many bytes they have.
-fn extent(directory: &Path) -> (u64, u64) {
-    let (mut files, mut bytes) = (0, 0);
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        let Ok(meta) = entry.metadata() else { continue };
-        if meta.is_dir() {
-            let (f, b) = extent(&entry.path());
-            files += f;
-            bytes += b;
-        } else {
-            files += 1;
-            bytes += meta.len();
-        }
-    }
-    (files, bytes)
-}
-
-/// Removes the state. Unpacked files belong to users whom only a user namespace has; there a
-/// second process removes what this one may not.
-fn remove(root: &Path) -> Result<(), Failure> {
-    let refused = |e: &io::Error| Failure::io(format!("remove {}", root.display()), e);
-    match fs::remove_dir_all(root) {
-        Err(e) if e.kind() == ErrorKind::PermissionDenied => {}
-        other => return other.map_err(|e| refused(&e)),
-    }
-    let status = Command::new("/proc/self/exe")
-        .args(["demo", "--remove-state"])
-        .arg(root)
-        .stdin(Stdio::null())
-        .status()
-        .map_err(|e| starting(&e))?;
-    if !status.success() || root.exists() {
-        return Err(Failure::new(format!(
-            "the state in {} could not be removed: {status}",
-            root.display()
-        )));
-    }
-    Ok(())
-}
-
-/// The second process of [`remove`].
-pub(super) fn remove_state(directory: &Path) -> Outcome {
-    let marker = directory.join(MARKER);
-    // The first attempt may have removed the marker already; then the name must do.
-    let named = directory
-        .file_name()
-        .is_some_and(|name| name.to_string_lossy().starts_with("coracle-demo-"));
-    if !marker.exists() && !named {
-        return Err(Failure::new(format!(
-            "{} is no demonstration's state",
-            directory.display()
-        )));
-    }
-    userns::reenter(&mut |_| ())?;
-    fs::remove_dir_all(directory)
-        .map_err(|e| Failure::io(format!("remove {}", directory.display()), &e))?;
-    Ok(0)
 }
