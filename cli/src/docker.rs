@@ -304,7 +304,6 @@ const FLAGS: &[(&str, Plan, &[&str])] = &[
         "build",
         Plan::Later,
         &[
-            "--secret",
             "--ssh",
             "-o",
             "--output",

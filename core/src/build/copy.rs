@@ -118,11 +118,11 @@ pub fn select_source(
 
 /// What a step that copies `picked` depends on: each path with mode, owner and digest.
 pub fn key_files(
-    spec: &CopySpec,
+    exclude: &[String],
     from: &Tree,
     picked: &[Picked],
 ) -> Result<BTreeMap<String, String>, CopyError> {
-    let exclude = excluded(spec)?;
+    let exclude = excluded(exclude)?;
     let mut files = BTreeMap::new();
     for pick in picked {
         for (path, _, node) in taken(from, &pick.path, &exclude) {
@@ -227,7 +227,7 @@ impl<'a> Copier<'a> {
         source: &RootedPath,
         target: &RootedPath,
     ) -> Result<(), CopyError> {
-        let exclude = excluded(self.spec)?;
+        let exclude = excluded(&self.spec.exclude)?;
         for (_, below, node) in taken(from, source, &exclude) {
             self.put(target.join(&below), node, false)?;
         }
@@ -393,8 +393,8 @@ fn taken<'a>(
         })
 }
 
-fn excluded(spec: &CopySpec) -> Result<Ignore, CopyError> {
-    Ok(Ignore::of(spec.exclude.iter().map(String::as_str))?)
+fn excluded(patterns: &[String]) -> Result<Ignore, CopyError> {
+    Ok(Ignore::of(patterns.iter().map(String::as_str))?)
 }
 
 /// Mode, owner and content of a node as one text. The time is left out: it says nothing about

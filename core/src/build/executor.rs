@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::event::Event;
 use crate::image::StoredLayer;
 use crate::store::{Store, StoreError};
+use crate::tree::Tree;
 
 /// Runs commands. COPY, ENV and WORKDIR never reach it.
 pub trait Executor {
@@ -21,7 +22,7 @@ pub trait Executor {
 }
 
 /// What to run, and as whom.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RunStep {
     /// The step's number in the build, from 1; its output is reported under it.
     pub number: usize,
@@ -35,20 +36,79 @@ pub struct RunStep {
     pub working_dir: String,
     /// Which network it has.
     pub network: RunNetwork,
-    /// A file that the step needs at `/dev/pipes/…`, which is not part of the layer: the script
-    /// of a heredoc that begins with `#!`.
-    pub script: Option<Script>,
+    /// What is mounted while the step runs. None of it is part of the layer.
+    pub mounts: Vec<RunMount>,
     /// Times of files are set back to this many seconds since 1970 when they are later.
     pub source_date_epoch: Option<i64>,
 }
 
-/// A program that stands in the Dockerfile itself.
+/// Something that a step sees while it runs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RunMount {
+    /// A file that the builder has: a script of a heredoc, a secret.
+    File {
+        /// Its absolute path in the container.
+        target: String,
+        /// What it holds.
+        content: Vec<u8>,
+        /// Its permission bits.
+        mode: u32,
+        /// Its owner.
+        uid: u32,
+        /// Its group.
+        gid: u32,
+    },
+    /// Files of the context, a stage or an image. What is written there is thrown away.
+    Files {
+        /// The absolute path in the container.
+        target: String,
+        /// What is mounted stands at `content` in this tree: a directory or a file.
+        tree: Tree,
+        /// Whether the process may write.
+        read_only: bool,
+    },
+    /// A directory that outlives the build.
+    Cache {
+        /// The absolute path in the container.
+        target: String,
+        /// Which cache, and how it is used.
+        cache: CacheMount,
+    },
+    /// Memory.
+    Tmpfs {
+        /// The absolute path in the container.
+        target: String,
+        /// The most it holds, in bytes; `None` is the kernel's limit.
+        size: Option<u64>,
+    },
+}
+
+/// A directory that outlives the build: a package manager's downloads, a compiler's objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Script {
-    /// Its absolute path in the container while the step runs.
-    pub path: String,
-    /// Its text.
-    pub content: String,
+pub struct CacheMount {
+    /// Which one. Two mounts with one ID share a directory.
+    pub id: String,
+    /// How steps that run at the same time use it.
+    pub sharing: CacheSharing,
+    /// Whether the process may write.
+    pub read_only: bool,
+    /// The permission bits of the directory when it is made.
+    pub mode: u32,
+    /// Its owner when it is made.
+    pub uid: u32,
+    /// Its group when it is made.
+    pub gid: u32,
+}
+
+/// How steps that run at the same time use one cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CacheSharing {
+    /// All at once.
+    Shared,
+    /// Each its own: whoever finds it in use gets another.
+    Private,
+    /// One after the other.
+    Locked,
 }
 
 /// The network of a RUN.

@@ -19,6 +19,7 @@ pub mod plan;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -44,6 +45,8 @@ pub struct Host<'a> {
     pub executor: &'a dyn Executor,
     /// The files that COPY and ADD may take.
     pub context: &'a Context,
+    /// The secrets that RUN may be given, by ID.
+    pub secrets: &'a BTreeMap<String, Vec<u8>>,
 }
 
 impl std::fmt::Debug for Host<'_> {

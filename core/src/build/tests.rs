@@ -61,6 +61,7 @@ struct Yard {
     args: BTreeMap<String, String>,
     target: Option<String>,
     labels: BTreeMap<String, String>,
+    secrets: BTreeMap<String, Vec<u8>>,
     base: Image,
 }
 
@@ -110,6 +111,7 @@ fn yard(files: &[(&str, &str)]) -> Yard {
         args: BTreeMap::new(),
         target: None,
         labels: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         base,
     }
 }
@@ -151,6 +153,7 @@ impl Yard {
             cache: &self.cache,
             executor: &self.notes,
             context: &self.context,
+            secrets: &self.secrets,
         };
         build(&plan, &host, options, on)
     }
@@ -498,4 +501,65 @@ fn copying_follows_buildkits_rules() {
     );
     check("COPY [ab] /", "/a 0644 0:0, /b 0644 0:0");
     check("COPY *.none a /", "/a 0644 0:0");
+}
+
+#[test]
+fn mounts_reach_the_step_and_only_bound_files_count() {
+    let dockerfile = "\
+FROM scratch AS files\nCOPY d /d\n\
+FROM base\n\
+RUN --mount=target=/src,source=d --mount=from=files,src=/d/x,target=x \\\n\
+    --mount=type=cache,target=/c --mount=type=tmpfs,target=/t,size=1m \\\n\
+    --mount=type=secret,id=key --mount=type=secret,id=token,env=TOKEN make\n";
+    let mut yard = yard(&[("d/x", "1"), ("other", "2")]);
+    yard.secrets = [
+        ("key".into(), b"k".to_vec()),
+        ("token".into(), b"t".to_vec()),
+    ]
+    .into();
+    yard.build(dockerfile);
+    {
+        let step = &yard.notes.steps.borrow()[0];
+        assert_eq!(step.env.last().map(String::as_str), Some("TOKEN=t"));
+        let said: Vec<_> = step.mounts.iter().map(told).collect();
+        assert_eq!(
+            said,
+            [
+                "files at /src: /content /content/x",
+                "files at /x: /content",
+                "cache /c at /c",
+                "memory at /t: Some(1048576)",
+                "file at /run/secrets/key, mode 400",
+            ]
+        );
+    }
+    let cached = |yard: &Yard| yard.build(dockerfile).steps.last().unwrap().cached;
+    assert!(cached(&yard));
+    yard.secrets.clear();
+    assert!(cached(&yard), "a secret is no part of the key");
+    yard.context
+        .tree
+        .insert(path("d/x"), Arc::new(Node::file(0o644, *b"3")));
+    assert!(!cached(&yard));
+    let required = "FROM base\nRUN --mount=type=secret,id=key,required true\n";
+    let error = yard
+        .build_with(required, &BuildOptions::default(), &mut |_| {})
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the step needs the secret \"key\", and it was not given"
+    );
+}
+
+fn told(mount: &super::executor::RunMount) -> String {
+    use super::executor::RunMount;
+    match mount {
+        RunMount::Files { target, tree, .. } => {
+            let paths: Vec<_> = tree.iter().skip(1).map(|(p, _)| p.to_string()).collect();
+            format!("files at {target}: {}", paths.join(" "))
+        }
+        RunMount::Cache { target, cache } => format!("cache {} at {target}", cache.id),
+        RunMount::Tmpfs { target, size } => format!("memory at {target}: {size:?}"),
+        RunMount::File { target, mode, .. } => format!("file at {target}, mode {mode:o}"),
+    }
 }

@@ -1,21 +1,20 @@
 //! RUN for real: a container on the layers so far, and what it changed as a layer.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::containers::ContainerDirectory;
 use super::runtime::{Exit, Request, Streams, run};
-use super::snapshot::{Snapshots, changes};
-use crate::build::executor::{Executor, ExecutorError, Ran, RunNetwork, RunStep, Script};
+use super::snapshot::{RootFs, Snapshots, changes};
+use super::step_mounts::StepMounts;
+use crate::build::executor::{Executor, ExecutorError, Ran, RunNetwork, RunStep};
 use crate::event::Event;
 use crate::image::{StoredLayer, store_layer};
 use crate::layer::Layer;
 use crate::runtime::bundle::{self, HostFiles};
-use crate::runtime::options::{Bind, Network, RunOptions};
+use crate::runtime::options::{Network, RunOptions};
 use crate::runtime::spec::Place;
 use crate::spec::RunConfig;
 use crate::store::Store;
@@ -28,6 +27,8 @@ pub struct LinuxExecutor<'a> {
     pub snapshots: &'a Snapshots,
     /// Where containers live while they run.
     pub containers: PathBuf,
+    /// Where the caches of `RUN --mount=type=cache` are.
+    pub caches: PathBuf,
     /// The processor, by Go's name.
     pub architecture: String,
     /// Whether every request to the kernel is reported.
@@ -58,7 +59,8 @@ impl Executor for LinuxExecutor<'_> {
             .snapshots
             .prepare(&lower, &place.path, true, on)
             .map_err(failed)?;
-        let request = self.request(step, &place, root)?;
+        let mounts = StepMounts::make(&step.mounts, &place.path, &self.caches).map_err(failed)?;
+        let request = self.request(step, &place, root, &mounts)?;
         let number = step.number;
         let exit = run(&request, &mut |event| on(as_step(event, number))).map_err(failed)?;
         if exit != Exit::Code(0) {
@@ -83,7 +85,8 @@ impl LinuxExecutor<'_> {
         &self,
         step: &RunStep,
         place: &ContainerDirectory,
-        root: super::snapshot::RootFs,
+        root: RootFs,
+        mounts: &StepMounts,
     ) -> Result<Request, ExecutorError> {
         let image = RunConfig {
             user: step.user.clone(),
@@ -92,8 +95,6 @@ impl LinuxExecutor<'_> {
             working_dir: step.working_dir.clone(),
             ..RunConfig::default()
         };
-        let script = step.script.as_ref();
-        let binds = script.map(|script| self::script(script, &place.path));
         let options = RunOptions {
             // A name that changed from build to build would end up in what programs write.
             hostname: Some("build".to_owned()),
@@ -101,7 +102,8 @@ impl LinuxExecutor<'_> {
                 RunNetwork::Host => Network::Host,
                 RunNetwork::None => Network::None,
             },
-            binds: binds.transpose()?.into_iter().collect(),
+            binds: mounts.binds.clone(),
+            tmpfs: mounts.tmpfs.clone(),
             ..RunOptions::default()
         };
         let spot = Place {
@@ -119,19 +121,6 @@ impl LinuxExecutor<'_> {
             explain: self.explain,
         })
     }
-}
-
-/// Puts the program of a heredoc where the container will see it, but the layer will not.
-fn script(script: &Script, place: &Path) -> Result<Bind, ExecutorError> {
-    let path = place.join("script");
-    let refused = |e| failed(format!("write {}: {e}", path.display()));
-    fs::write(&path, &script.content).map_err(refused)?;
-    fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).map_err(refused)?;
-    Ok(Bind {
-        source: path.display().to_string(),
-        target: script.path.clone(),
-        read_only: true,
-    })
 }
 
 /// What a container says, as what a step of a build says.

@@ -16,6 +16,7 @@ pub mod unpack;
 pub mod containers;
 pub mod executor;
 pub mod runtime;
+mod step_mounts;
 pub mod userns;
 
 mod control;

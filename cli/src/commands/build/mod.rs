@@ -2,6 +2,7 @@
 
 mod context;
 mod report;
+mod secrets;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -99,6 +100,10 @@ pub(crate) struct Options {
     /// Suppress the build output and print image ID on success
     #[arg(short, long)]
     pub(crate) quiet: bool,
+
+    /// A secret for RUN --mount=type=secret: id=ID[,src=FILE|,env=VARIABLE]
+    #[arg(long, value_name = "stringArray")]
+    pub(crate) secret: Vec<String>,
     /// Name and optionally a tag (format: "name:tag")
     #[arg(short, long, value_name = "stringArray")]
     pub(crate) tag: Vec<String>,
@@ -160,6 +165,7 @@ fn carry_out(
     let executor = LinuxExecutor {
         snapshots: &snapshots,
         containers: context.root.join("containers"),
+        caches: context.root.join("cache/mounts"),
         architecture: context.platform.architecture.clone(),
         explain: options.explain.is_some(),
     };
@@ -168,6 +174,7 @@ fn carry_out(
         cache: &cache,
         executor: &executor,
         context: &sources.context,
+        secrets: &secrets::read(&options.secret)?,
     };
     let build_options = BuildOptions {
         no_cache: options.no_cache,

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::Performer;
+use super::{Inputs, Performer};
 use crate::build::BuildError;
 use crate::build::cache::Entry;
 use crate::build::copy::{self, CopyError, Picked};
-use crate::build::executor::{ExecutorError, RunStep, Script};
+use crate::build::executor::{ExecutorError, RunMount, RunStep};
 use crate::build::plan::{CopyFrom, CopyStep, Operation, RunPlan, Step};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::digest::DiffId;
@@ -23,21 +23,23 @@ impl Performer<'_> {
         &mut self,
         step: &Step,
         draft: &Draft,
-        picked: Option<(Tree, Vec<Picked>)>,
+        inputs: Inputs,
     ) -> Result<Entry, BuildError> {
         let time = Timestamp {
             seconds: self.options.source_date_epoch.unwrap_or(0),
             nanos: 0,
         };
         let layer = match &step.operation {
-            Operation::Run(run) => return self.run(step, run, draft),
+            Operation::Run(run) => return self.run(step, run, inputs, draft),
             Operation::Workdir(path) => {
                 let onto = self.tree(&draft.layers)?;
                 copy::make_directory(path, time, &onto).map_err(|e| source_error(step.span, &e))?
             }
             Operation::Copy(copy) => {
                 let onto = self.tree(&draft.layers)?;
-                let (from, picked) = picked.unwrap_or_default();
+                let Inputs::Copied { from, picked } = inputs else {
+                    return Err(source_error(step.span, &"nothing was found to copy"));
+                };
                 self.copy(step, copy, &from, picked, &onto)?
             }
             Operation::Metadata => Layer::default(),
@@ -49,21 +51,35 @@ impl Performer<'_> {
         })
     }
 
-    fn run(&mut self, step: &Step, run: &RunPlan, draft: &Draft) -> Result<Entry, BuildError> {
+    fn run(
+        &mut self,
+        step: &Step,
+        run: &RunPlan,
+        inputs: Inputs,
+        draft: &Draft,
+    ) -> Result<Entry, BuildError> {
+        let (mut mounts, secrets) = match inputs {
+            Inputs::Mounted { mounts, env, .. } => (mounts, env),
+            _ => (Vec::new(), Vec::new()),
+        };
+        mounts.extend(run.script.as_ref().map(|(path, content)| RunMount::File {
+            target: path.clone(),
+            content: content.clone().into_bytes(),
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+        }));
         let request = RunStep {
             number: self.number,
             args: run.args.clone(),
-            env: run.env.clone(),
+            env: run.env.iter().cloned().chain(secrets).collect(),
             user: draft.config.config.user.clone(),
             working_dir: match draft.config.config.working_dir.as_str() {
                 "" => "/".to_owned(),
                 path => path.to_owned(),
             },
             network: run.network,
-            script: run.script.as_ref().map(|(path, content)| Script {
-                path: path.clone(),
-                content: content.clone(),
-            }),
+            mounts,
             source_date_epoch: self.options.source_date_epoch,
         };
         let executor = self.host.executor;
@@ -170,6 +186,6 @@ impl Performer<'_> {
     }
 }
 
-fn source_error(span: Span, error: &impl ToString) -> BuildError {
+pub(super) fn source_error(span: Span, error: &impl ToString) -> BuildError {
     BuildError::Source(Box::new(Diagnostic::error("Copy", span, error.to_string())))
 }

@@ -1,14 +1,14 @@
 //! Carrying out a plan: stage by stage, step by step.
 
+mod inputs;
 mod make;
 mod parts;
 
 use std::collections::BTreeMap;
 
 use super::cache::Entry;
-use super::copy::{self, Picked};
 use super::key::{CacheKey, KeyParts, Miss};
-use super::plan::{Base, CopyFrom, Operation, Plan, PlannedStage, Step};
+use super::plan::{Base, Operation, Plan, PlannedStage};
 use super::{BuildError, BuildOptions, Built, Host, StepReport};
 use crate::digest::ChainId;
 use crate::event::Event;
@@ -16,6 +16,7 @@ use crate::image::{Draft, ImageError, StoredLayer, gather_layer};
 use crate::layer::apply;
 use crate::spec::History;
 use crate::tree::{Timestamp, Tree};
+use inputs::Inputs;
 
 pub(super) fn perform(
     plan: &Plan,
@@ -172,8 +173,8 @@ impl Performer<'_> {
         draft: &Draft,
     ) -> Result<Entry, BuildError> {
         let step = &stage.steps[place];
-        let picked = self.picked(step)?;
-        let parts = self.key_parts(step, draft, picked.as_ref())?;
+        let inputs = self.inputs(step)?;
+        let parts = self.key_parts(step, draft, &inputs)?;
         let key = parts.key();
         let place = format!("{}\n{}\n{place}", self.options.place, stage.name);
         let (found, why) = self.look_up(&key, &parts, &place)?;
@@ -190,7 +191,7 @@ impl Performer<'_> {
                 step: self.number,
                 why: why.iter().map(Miss::to_string).collect(),
             });
-            let entry = self.make(step, draft, picked)?;
+            let entry = self.make(step, draft, inputs)?;
             self.host.cache.put(&key, &entry)?;
             entry
         };
@@ -223,31 +224,6 @@ impl Performer<'_> {
             return Ok((None, vec![Miss::Lost]));
         }
         Ok((None, parts.compare(cache.last(place)?.as_ref())))
-    }
-
-    /// What a COPY takes, and from which tree; nothing for other steps.
-    fn picked(&mut self, step: &Step) -> Result<Option<(Tree, Vec<Picked>)>, BuildError> {
-        let Operation::Copy(copy) = &step.operation else {
-            return Ok(None);
-        };
-        let from = match &copy.from {
-            CopyFrom::Context => self.host.context.tree.clone(),
-            CopyFrom::Stage(index) => {
-                let layers = self.finished[*index].layers.clone();
-                self.tree(&layers)?
-            }
-            CopyFrom::Image(image) => self.tree(&image.layers())?,
-        };
-        let picked =
-            copy::select(&copy.spec, &from).map_err(|e| self.copy_error(step, copy, &e))?;
-        if picked.is_empty() && copy.spec.heredocs.is_empty() {
-            let message = format!(
-                "nothing matches the pattern, so `{}` copies nothing",
-                step.text
-            );
-            self.report(Event::Warning { message });
-        }
-        Ok(Some((from, picked)))
     }
 
     /// The tree of a stack, read from the store at most once.

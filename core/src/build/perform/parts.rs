@@ -1,12 +1,11 @@
 //! What a step depends on, collected for its key.
 
-use super::{Performer, chain_id};
+use super::{Inputs, Performer, chain_id};
 use crate::build::BuildError;
-use crate::build::copy::{self, CopySpec, Picked};
+use crate::build::copy::{self, CopySpec};
 use crate::build::key::KeyParts;
-use crate::build::plan::{Operation, Step};
+use crate::build::plan::{Mounted, Operation, Step};
 use crate::image::Draft;
-use crate::tree::Tree;
 
 impl Performer<'_> {
     /// Everything that the result of a step depends on.
@@ -14,7 +13,7 @@ impl Performer<'_> {
         &self,
         step: &Step,
         draft: &Draft,
-        picked: Option<&(Tree, Vec<Picked>)>,
+        inputs: &Inputs,
     ) -> Result<KeyParts, BuildError> {
         let mut parts = KeyParts {
             parent: chain_id(&draft.layers),
@@ -43,6 +42,20 @@ impl Performer<'_> {
                         set(&format!("${name}"), value);
                     }
                 }
+                for mount in &run.mounts {
+                    let target = mount.target.as_deref().unwrap_or_default();
+                    let name = format!("the mount at {target}");
+                    match &mount.what {
+                        // What a cache or a secret holds does not count, only that it is there.
+                        Mounted::Cache(cache) => set(&name, &format!("cache {}", cache.id)),
+                        Mounted::Secret { id, .. } => set(&name, &format!("secret {id}")),
+                        Mounted::Tmpfs { .. } => set(&name, "memory"),
+                        Mounted::Bind { source, .. } => set(&name, &format!("files of {source}")),
+                    };
+                }
+                if let Inputs::Mounted { files, .. } = inputs {
+                    parts.files.clone_from(files);
+                }
             }
             Operation::Copy(copy) => {
                 let CopySpec {
@@ -68,8 +81,8 @@ impl Performer<'_> {
                 if !copy.spec.exclude.is_empty() {
                     set("--exclude", &copy.spec.exclude.join(" "));
                 }
-                if let Some((from, picked)) = picked {
-                    parts.files = copy::key_files(&copy.spec, from, picked)
+                if let Inputs::Copied { from, picked } = inputs {
+                    parts.files = copy::key_files(&copy.spec.exclude, from, picked)
                         .map_err(|e| self.copy_error(step, copy, &e))?;
                 }
             }

@@ -64,19 +64,22 @@ impl Planner<'_> {
     /// Reports every source that is not in the context, and every pattern that is malformed.
     fn check_sources(&mut self, spec: &CopySpec, spans: &[Span]) {
         for (source, span) in spec.sources.iter().zip(spans) {
-            if is_remote(source) {
-                continue;
+            if !is_remote(source) {
+                self.check_source(source, *span);
             }
-            let diagnostic = match select_source(source, 0, &self.context.tree) {
-                Ok(_) => continue,
-                Err(CopyError::NotFound { path, .. }) => self.context.missing(&path, *span),
-                Err(error) => Diagnostic::error("CopySource", *span, error.to_string()),
-            };
-            self.diagnostics.push(diagnostic);
         }
     }
 
-    fn copy_from(&mut self, number: usize, from: &Spanned<String>) -> Option<CopyFrom> {
+    pub(super) fn check_source(&mut self, source: &str, span: Span) {
+        let diagnostic = match select_source(source, 0, &self.context.tree) {
+            Ok(_) => return,
+            Err(CopyError::NotFound { path, .. }) => self.context.missing(&path, span),
+            Err(error) => Diagnostic::error("CopySource", span, error.to_string()),
+        };
+        self.diagnostics.push(diagnostic);
+    }
+
+    pub(super) fn copy_from(&mut self, number: usize, from: &Spanned<String>) -> Option<CopyFrom> {
         if let Some(earlier) = self.find_stage(from, number) {
             return Some(CopyFrom::Stage(*self.planned.get(&earlier)?));
         }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Context;
 use super::copy::CopySpec;
-use super::executor::RunNetwork;
+use super::executor::{CacheMount, RunNetwork};
 use crate::diagnostic::{Diagnostic, Span, did_you_mean, has_errors};
 use crate::dockerfile::{self as ast, Dockerfile, Instruction, Kind};
 use crate::image::Image;
@@ -135,7 +135,7 @@ pub enum CopyFrom {
 }
 
 /// A RUN.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RunPlan {
     /// The program and its arguments.
     pub args: Vec<String>,
@@ -147,6 +147,55 @@ pub struct RunPlan {
     pub network: RunNetwork,
     /// The script of a heredoc that begins with `#!`: its path and text.
     pub script: Option<(String, String)>,
+    /// What is mounted while it runs.
+    pub mounts: Vec<MountPlan>,
+}
+
+/// A `RUN --mount`, expanded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MountPlan {
+    /// Where it stands in the Dockerfile.
+    pub span: Span,
+    /// Where it is mounted, an absolute path; a secret may be a variable only.
+    pub target: Option<String>,
+    /// What is mounted.
+    pub what: Mounted,
+}
+
+/// What a `RUN --mount` mounts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Mounted {
+    /// Files of the context, a stage or an image. What is written there is thrown away.
+    Bind {
+        /// Where the files are.
+        from: CopyFrom,
+        /// The file or directory, in there.
+        source: String,
+        /// Whether the process may write.
+        read_only: bool,
+    },
+    /// A directory that outlives the build and is no part of the layer.
+    Cache(CacheMount),
+    /// Memory, of at most this many bytes.
+    Tmpfs {
+        /// The limit; `None` is the kernel's.
+        size: Option<u64>,
+    },
+    /// A secret. It is no part of the key either: who builds with another one gets the same.
+    Secret {
+        /// Which.
+        id: String,
+        /// The variable that holds it, instead of or beside a file.
+        env: Option<String>,
+        /// Whether the step fails without it.
+        required: bool,
+        /// The file's permission bits.
+        mode: u32,
+        /// The file's owner.
+        uid: u32,
+        /// The file's group.
+        gid: u32,
+    },
 }
 
 /// Why there is no plan.
@@ -350,9 +399,7 @@ impl<'a> Planner<'a> {
             let source = &self.sources[number];
             todo.extend(self.find_base(number));
             for instruction in &source.body {
-                if let Kind::Copy(copy) = &instruction.kind
-                    && let Some(from) = &copy.from
-                {
+                for from in sources_of(&instruction.kind) {
                     todo.extend(self.find_stage(from, number));
                 }
             }
@@ -413,6 +460,20 @@ impl<'a> Planner<'a> {
                 None
             }
         }
+    }
+}
+
+/// The stages or images that an instruction takes files from, as they are named.
+fn sources_of(kind: &Kind) -> Vec<&str> {
+    match kind {
+        Kind::Copy(copy) => copy.from.iter().map(|from| from.as_str()).collect(),
+        Kind::Run(run) => {
+            let options = run.mounts.iter().flat_map(|mount| &mount.options);
+            let from = options.filter(|option| option.key == "from");
+            from.filter_map(|option| Some(option.value.as_ref()?.as_str()))
+                .collect()
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::scope::PROXIES;
-use super::stage::{Stage, shell_words};
-use super::{Planner, RunPlan};
-use crate::build::executor::RunNetwork;
-use crate::dockerfile::{self as ast, Instruction, RunBody};
+use super::stage::{Stage, absolute, shell_words};
+use super::{CopyFrom, MountPlan, Mounted, Planner, RunPlan};
+use crate::build::executor::{CacheMount, CacheSharing, RunNetwork};
+use crate::diagnostic::Span;
+use crate::dockerfile::mount::{MountKind, MountSpec};
+use crate::dockerfile::{self as ast, Instruction, RunBody, Spanned};
 
 impl Planner<'_> {
     pub(super) fn run(
@@ -15,9 +17,6 @@ impl Planner<'_> {
         instruction: &Instruction,
         run: &ast::Run,
     ) -> Option<RunPlan> {
-        if let Some(mount) = run.mounts.first() {
-            self.unsupported(mount.span, "RUN --mount");
-        }
         if let Some(security) = &run.security
             && security.value == ast::Security::Insecure
         {
@@ -59,7 +58,83 @@ impl Planner<'_> {
             env_without_key,
             network,
             script,
+            mounts: self.mounts(stage, run),
         })
+    }
+
+    fn mounts(&mut self, stage: &Stage, run: &ast::Run) -> Vec<MountPlan> {
+        let mut mounts = Vec::new();
+        for mount in &run.mounts {
+            let mut expand =
+                |word: &Spanned<String>, found: &mut Vec<_>| stage.scope.expand(word, found);
+            if let Some(spec) = mount.resolve(&mut expand, &mut self.diagnostics) {
+                mounts.extend(self.mount(stage, mount.span, spec));
+            }
+        }
+        mounts
+    }
+
+    fn mount(&mut self, stage: &Stage, span: Span, spec: MountSpec) -> Option<MountPlan> {
+        let working_dir = &stage.config.config.working_dir;
+        let target = spec.target.as_ref().map(|path| absolute(working_dir, path));
+        let named = |from: &String| Spanned::new(from.clone(), span);
+        let what = match spec.kind {
+            MountKind::Bind => {
+                let from = match &spec.from {
+                    None => CopyFrom::Context,
+                    Some(from) => self.copy_from(stage.number, &named(from))?,
+                };
+                let source = spec.source.unwrap_or_else(|| "/".to_owned());
+                if from == CopyFrom::Context {
+                    self.check_source(&source, span);
+                }
+                Mounted::Bind {
+                    from,
+                    source,
+                    read_only: spec.read_only,
+                }
+            }
+            MountKind::Cache => {
+                if spec.from.is_some() {
+                    self.unsupported(span, "from= of a cache mount");
+                }
+                let target = target.clone()?;
+                Mounted::Cache(CacheMount {
+                    id: spec.id.unwrap_or(target),
+                    sharing: match spec.sharing {
+                        ast::mount::Sharing::Shared => CacheSharing::Shared,
+                        ast::mount::Sharing::Private => CacheSharing::Private,
+                        ast::mount::Sharing::Locked => CacheSharing::Locked,
+                    },
+                    read_only: spec.read_only,
+                    mode: spec.mode.unwrap_or(0o755),
+                    uid: spec.uid.unwrap_or(0),
+                    gid: spec.gid.unwrap_or(0),
+                })
+            }
+            MountKind::Tmpfs => Mounted::Tmpfs { size: spec.size },
+            MountKind::Secret => {
+                let id = spec.id.or(spec.source)?;
+                let file = (spec.env.is_none()).then(|| format!("/run/secrets/{id}"));
+                return Some(MountPlan {
+                    span,
+                    target: target.or(file),
+                    what: Mounted::Secret {
+                        id,
+                        env: spec.env,
+                        required: spec.required,
+                        mode: spec.mode.unwrap_or(0o400),
+                        uid: spec.uid.unwrap_or(0),
+                        gid: spec.gid.unwrap_or(0),
+                    },
+                });
+            }
+            MountKind::Ssh => {
+                self.unsupported(span, "RUN --mount=type=ssh");
+                return None;
+            }
+        };
+        Some(MountPlan { span, target, what })
     }
 
     /// The arguments that a process sees: those declared, and proxies that were given.

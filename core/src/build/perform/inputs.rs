@@ -1,0 +1,175 @@
+//! What a step reads: the files of a COPY, the mounts of a RUN.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Performer;
+use super::make::source_error;
+use crate::build::BuildError;
+use crate::build::copy::{self, CopyError, Picked};
+use crate::build::executor::RunMount;
+use crate::build::plan::{CopyFrom, CopyStep, MountPlan, Mounted, Operation, RunPlan, Step};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::event::Event;
+use crate::path::RootedPath;
+use crate::tree::{Tree, resolve};
+
+/// What a step reads besides the file system that it stands on.
+pub(super) enum Inputs {
+    /// Nothing.
+    Nothing,
+    /// What a COPY takes.
+    Copied {
+        /// The tree that holds it.
+        from: Tree,
+        /// What of it.
+        picked: Vec<Picked>,
+    },
+    /// What a RUN sees mounted.
+    Mounted {
+        /// The mounts.
+        mounts: Vec<RunMount>,
+        /// The files among them that count for the key.
+        files: BTreeMap<String, String>,
+        /// Secrets that are variables, `NAME=value`.
+        env: Vec<String>,
+    },
+}
+
+impl Performer<'_> {
+    pub(super) fn inputs(&mut self, step: &Step) -> Result<Inputs, BuildError> {
+        match &step.operation {
+            Operation::Metadata | Operation::Workdir(_) => Ok(Inputs::Nothing),
+            Operation::Copy(copy) => self.copied(step, copy),
+            Operation::Run(run) => self.mounted(run),
+        }
+    }
+
+    fn copied(&mut self, step: &Step, copy: &CopyStep) -> Result<Inputs, BuildError> {
+        let from = self.source_tree(&copy.from)?;
+        let picked =
+            copy::select(&copy.spec, &from).map_err(|e| self.copy_error(step, copy, &e))?;
+        if picked.is_empty() && copy.spec.heredocs.is_empty() {
+            let message = format!(
+                "nothing matches the pattern, so `{}` copies nothing",
+                step.text
+            );
+            self.report(Event::Warning { message });
+        }
+        Ok(Inputs::Copied { from, picked })
+    }
+
+    fn source_tree(&mut self, from: &CopyFrom) -> Result<Tree, BuildError> {
+        match from {
+            CopyFrom::Context => Ok(self.host.context.tree.clone()),
+            CopyFrom::Stage(index) => {
+                let layers = self.finished[*index].layers.clone();
+                self.tree(&layers)
+            }
+            CopyFrom::Image(image) => self.tree(&image.layers()),
+        }
+    }
+
+    fn mounted(&mut self, run: &RunPlan) -> Result<Inputs, BuildError> {
+        let mut mounts = Vec::new();
+        let mut files = BTreeMap::new();
+        let mut env = Vec::new();
+        for MountPlan { span, target, what } in &run.mounts {
+            let target = target.clone().unwrap_or_default();
+            mounts.push(match what {
+                Mounted::Bind {
+                    from,
+                    source,
+                    read_only,
+                } => {
+                    let (tree, read) = self.bind(from, source, *span)?;
+                    let named = |(path, what)| (format!("{target}: {path}"), what);
+                    files.extend(read.into_iter().map(named));
+                    RunMount::Files {
+                        target,
+                        tree,
+                        read_only: *read_only,
+                    }
+                }
+                Mounted::Cache(cache) => RunMount::Cache {
+                    target,
+                    cache: cache.clone(),
+                },
+                Mounted::Tmpfs { size } => RunMount::Tmpfs {
+                    target,
+                    size: *size,
+                },
+                Mounted::Secret {
+                    id,
+                    env: variable,
+                    required,
+                    mode,
+                    uid,
+                    gid,
+                } => {
+                    let Some(content) = self.host.secrets.get(id) else {
+                        if *required {
+                            return Err(no_secret(id, *span));
+                        }
+                        continue;
+                    };
+                    if let Some(name) = variable {
+                        env.push(format!("{name}={}", String::from_utf8_lossy(content)));
+                    }
+                    if target.is_empty() {
+                        continue;
+                    }
+                    RunMount::File {
+                        target,
+                        content: content.clone(),
+                        mode: *mode,
+                        uid: *uid,
+                        gid: *gid,
+                    }
+                }
+            });
+        }
+        Ok(Inputs::Mounted { mounts, files, env })
+    }
+
+    /// The files of a bind mount, standing at `content`, and what of them counts for the key.
+    fn bind(
+        &mut self,
+        from: &CopyFrom,
+        source: &str,
+        span: Span,
+    ) -> Result<(Tree, BTreeMap<String, String>), BuildError> {
+        let tree = self.source_tree(from)?;
+        let named = RootedPath::root().resolve(source);
+        let path = resolve(&tree, &named).map_err(|e| source_error(span, &e))?;
+        let content = RootedPath::root().child(b"content");
+        let mut part = Tree::new();
+        let node = tree.get(&path).ok_or_else(|| {
+            let error = CopyError::NotFound {
+                source_number: 0,
+                path: named.clone(),
+            };
+            source_error(span, &error)
+        })?;
+        part.insert(content.clone(), Arc::clone(node));
+        for (inner, node) in tree.below(&path) {
+            let below = inner.strip(&path).unwrap_or_default();
+            part.insert(content.join(&below), Arc::clone(node));
+        }
+        let picked = [Picked { path, named }];
+        let files = copy::key_files(&[], &tree, &picked).map_err(|e| source_error(span, &e))?;
+        Ok((part, files))
+    }
+}
+
+fn no_secret(id: &str, span: Span) -> BuildError {
+    let diagnostic = Diagnostic::error(
+        "MissingSecret",
+        span,
+        format!("the step needs the secret {id:?}, and it was not given"),
+    )
+    .note(format!(
+        "give it: --secret id={id},src=FILE or --secret id={id},env=VARIABLE"
+    ));
+    BuildError::Source(Box::new(diagnostic))
+}
