@@ -170,6 +170,19 @@ fn a_failed_step_shows_its_lines_its_output_and_its_exit_code() {
         .filter(warnings)
         .collect();
     insta::assert_snapshot!(error.join("\n"));
+    dockerfile(at, "FROM base\nRUN seq 100; false\n");
+    let (code, error) = failure(at, &["build", "--progress=quiet", "app"]);
+    assert_eq!(code, 1);
+    let log = at.join("state/build.log");
+    assert!(
+        !error.contains("\n50\n") && error.contains("\n100\n"),
+        "{error}"
+    );
+    assert!(
+        error.contains(&format!("The whole output is in {}", log.display())),
+        "{error}"
+    );
+    assert!(fs::read_to_string(log).unwrap().contains(" 50\n"));
 }
 
 #[test]

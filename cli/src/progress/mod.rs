@@ -5,6 +5,7 @@
 mod explain;
 mod plain;
 mod terminal;
+mod transcript;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use coracle::event::{Event, Explanation};
 
 use crate::output;
+pub(crate) use transcript::Transcript;
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

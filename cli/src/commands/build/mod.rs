@@ -28,7 +28,7 @@ use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::names;
 use crate::output;
-use crate::progress::{Explain, Style, View, Watcher};
+use crate::progress::{Explain, Style, Transcript, View, Watcher};
 
 /// Build an image from a Dockerfile
 #[derive(Debug, clap::Args)]
@@ -46,6 +46,7 @@ PATH is the build context: the directory whose files COPY and ADD may take, with
 .dockerignore leaves out. With - the Dockerfile comes from standard input and there is no
 context. The base image must be here (`coracle images`).
 
+What every step printed is kept in build.log in the state directory until the next build.
 The exit code is 1 for a Dockerfile that cannot be built; when a RUN fails, it is that
 command's. All problems that can be seen beforehand are reported at once.
 
@@ -191,12 +192,14 @@ fn carry_out(
         cache: options.explain_cache,
     });
     let mut log = report::Log::default();
+    let mut transcript = Transcript::begin(&context.root.join("build.log"))?;
     let built = build::build(plan, &host, &build_options, &mut |event| {
         log.event(&event);
+        transcript.event(&event);
         watcher.event(&event);
     });
     watcher.end(built.is_ok());
-    built.map_err(|error| report::build_error(error, sources, &log))
+    built.map_err(|error| report::build_error(error, sources, &log, &transcript.path))
 }
 
 fn tags(options: &Options) -> Result<Vec<Reference>, Failure> {

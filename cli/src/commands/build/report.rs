@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use coracle::build::executor::ExecutorError;
 use coracle::build::plan::{Base, CopyFrom, Operation, Plan, PlanError, PlannedStage};
@@ -29,6 +30,8 @@ pub(super) struct Log {
 impl Log {
     /// How much of a step's output is kept, in bytes.
     const MOST: usize = 16 << 10;
+    /// How many lines of it are shown again.
+    const LINES: usize = 12;
 
     pub(super) fn event(&mut self, event: &Event) {
         match event {
@@ -48,20 +51,24 @@ impl Log {
         }
     }
 
-    /// The last lines of the step that was begun last.
+    /// What the step that was begun last has written, or the end of it.
+    fn text(&self) -> &str {
+        self.steps.get(&self.last).map_or("", String::as_str)
+    }
+
+    /// Its last lines.
     fn tail(&self) -> String {
-        const LINES: usize = 12;
-        let text = self
-            .steps
-            .get(&self.last)
-            .map(String::as_str)
-            .unwrap_or_default();
-        let lines: Vec<_> = text.lines().collect();
+        let lines: Vec<_> = self.text().lines().collect();
         let mut out = String::new();
-        for line in &lines[lines.len().saturating_sub(LINES)..] {
+        for line in &lines[lines.len().saturating_sub(Self::LINES)..] {
             let _ = writeln!(out, "{line}");
         }
         out
+    }
+
+    /// Whether it wrote more than is shown.
+    fn is_cut(&self) -> bool {
+        self.text().lines().count() > Self::LINES
     }
 }
 
@@ -119,7 +126,12 @@ fn source_error(diagnostics: &[Diagnostic], sources: &Sources) -> Failure {
 }
 
 /// Why the build stopped half-way.
-pub(super) fn build_error(error: BuildError, sources: &Sources, log: &Log) -> Failure {
+pub(super) fn build_error(
+    error: BuildError,
+    sources: &Sources,
+    log: &Log,
+    transcript: &Path,
+) -> Failure {
     match error {
         BuildError::Source(diagnostic) => source_error(&[*diagnostic], sources),
         BuildError::Run { span, source } => {
@@ -134,6 +146,10 @@ pub(super) fn build_error(error: BuildError, sources: &Sources, log: &Log) -> Fa
                 let _ = write!(message, "------\n > {}:\n{tail}------\n", log.name);
             }
             let _ = write!(message, "{}", excerpt(sources, span));
+            if log.is_cut() {
+                let path = transcript.display();
+                let _ = writeln!(message, "The whole output is in {path}");
+            }
             Failure::new(message.trim_end()).code(code)
         }
         other => Failure::from(other),
