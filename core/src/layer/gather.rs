@@ -84,6 +84,17 @@ impl Gathered {
             _ => None,
         }
         .unwrap_or_else(|| Arc::new(node));
+        if node.kind != Kind::Directory {
+            // What was below the place goes with it, and its names are free again.
+            let gone: Vec<_> = self
+                .tree
+                .below(&place)
+                .map(|(path, _)| path.clone())
+                .collect();
+            for path in gone {
+                self.named.remove(&path);
+            }
+        }
         self.tree.insert(place.clone(), node);
         self.named.insert(place);
         Ok(())

@@ -123,6 +123,18 @@ impl RootDir {
         self.walk(path, &mut |_, _| Ok(false))
     }
 
+    /// The directory that holds what `path` means, once links on the way are followed; `None`
+    /// when there is none, also because the links go round in a ring.
+    pub fn find_parent(&self, path: &RootedPath) -> Result<Option<Dir>, SysError> {
+        let Some(parent) = path.parent() else {
+            return Ok(None);
+        };
+        match self.find_dir(&parent) {
+            Err(e) if e.errno == Errno::ELOOP => Ok(None),
+            found => found,
+        }
+    }
+
     /// The directory that `path` means once links are followed, inside the root. What is missing
     /// is made with mode 0700, and what stands in the way and is no directory is replaced by one;
     /// `made` is told the place, and whether something was replaced.

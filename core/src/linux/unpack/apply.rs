@@ -34,12 +34,13 @@ pub(super) fn apply(
     let result = stream(archive, &scratch, limits)
         .and_then(|streamed| streamed.lay_on(&scratch, into, &mut touched));
     let tidy = into.remove(&place).map_err(UnpackError::system(&place));
-    let report = result.and_then(|report| tidy.map(|()| report));
+    let mut refused = Report::default();
     // Even a refused layer leaves the times as they were.
-    match (finish(into, &touched), report) {
-        (Ok(()), report) => report,
-        (Err(error), report) => report.and(Err(error)),
-    }
+    let finished = finish(into, &touched, &mut refused);
+    let mut report = result?;
+    tidy.and(finished)?;
+    report.merge(refused);
+    Ok(report)
 }
 
 /// What a directory's metadata shall be once everything is in place.
@@ -72,7 +73,6 @@ impl Streamed {
             self.remove_hidden(into, touched)?;
         }
         self.link_below(scratch, into)?;
-        self.set_directories(scratch)?;
         self.merge(scratch, into, touched)?;
         Ok(self.report)
     }
@@ -89,15 +89,15 @@ impl Streamed {
     fn link_below(&mut self, scratch: &RootDir, into: &RootDir) -> Result<(), UnpackError> {
         for (path, target) in std::mem::take(&mut self.late_links) {
             let link = || {
-                let Some(from) = into.find_dir(&target.parent().unwrap_or_default())? else {
+                let Some(from) = into.find_parent(&target)? else {
                     return Ok(false);
                 };
                 let there = from.stat(target.name())?.is_some_and(|s| !is_directory(&s));
-                if there && !target.is_root() {
+                if there {
                     let to = scratch.dir(&path.parent().unwrap_or_default())?;
                     to.hard_link(&from, target.name(), path.name())?;
                 }
-                Ok(there && !target.is_root())
+                Ok(there)
             };
             if !link().map_err(UnpackError::system(&path))? {
                 return Err(UnpackError::MissingLink { path, target });
@@ -106,69 +106,59 @@ impl Streamed {
         Ok(())
     }
 
-    /// Gives the directories in `scratch` their metadata before they move.
-    fn set_directories(&mut self, scratch: &RootDir) -> Result<(), UnpackError> {
-        let implied = Meta::new(0o755);
-        for (path, meta) in self.directories.iter().rev() {
-            let dir = scratch.dir(path).map_err(UnpackError::system(path))?;
-            let mut refused = |reason| self.report.refuse(reason, path);
-            meta::set_open(
-                &dir,
-                b"",
-                &dir,
-                meta.as_ref().unwrap_or(&implied),
-                &mut refused,
-            )
-            .map_err(UnpackError::system(path))?;
-        }
-        Ok(())
-    }
-
     /// Moves everything from `scratch` into `into`. What is not there yet moves whole; only
     /// directories that are on both sides are gone through.
     fn merge(
-        &self,
+        &mut self,
         scratch: &RootDir,
         into: &RootDir,
         touched: &mut Touched,
     ) -> Result<(), UnpackError> {
-        let mut todo = vec![(RootedPath::root(), RootedPath::root())];
-        while let Some((from, to)) = todo.pop() {
-            self.merge_one(scratch, &from, into, &to, touched, &mut todo)
-                .map_err(UnpackError::system(&from))?;
+        let mut todo = vec![RootedPath::root()];
+        while let Some(path) = todo.pop() {
+            merge_one(scratch, into, &path, touched, &mut todo)
+                .map_err(UnpackError::system(&path))?;
         }
-        Ok(())
-    }
-
-    fn merge_one(
-        &self,
-        scratch: &RootDir,
-        from: &RootedPath,
-        into: &RootDir,
-        to: &RootedPath,
-        touched: &mut Touched,
-        todo: &mut Vec<(RootedPath, RootedPath)>,
-    ) -> Result<(), SysError> {
-        let (source, target) = (scratch.dir(from)?, into.dir(to)?);
-        touch(&target, touched)?;
-        if let Some(Some(meta)) = self.directories.get(from) {
-            touched.insert(to.clone(), Fate::Set(meta.clone()));
-        }
-        for name in source.names()? {
-            let is_dir = source.stat(&name)?.is_some_and(|s| is_directory(&s));
-            let (below, place) = (from.child(&name), to.child(&name));
-            match target.stat(&name)? {
-                None => {}
-                Some(there) if is_dir && is_directory(&there) => {
-                    todo.push((below, place));
-                    continue;
+        for (path, meta) in std::mem::take(&mut self.directories) {
+            match meta {
+                Some(meta) => {
+                    touched.insert(path, Fate::Set(meta));
                 }
-                Some(_) => into.remove(&place)?,
+                // A parent that was there keeps what it had.
+                None => {
+                    touched
+                        .entry(path)
+                        .or_insert_with(|| Fate::Set(Meta::new(0o755)));
+                }
             }
-            source.rename(&name, &target, &name)?;
         }
         Ok(())
     }
+}
+
+fn merge_one(
+    scratch: &RootDir,
+    into: &RootDir,
+    path: &RootedPath,
+    touched: &mut Touched,
+    todo: &mut Vec<RootedPath>,
+) -> Result<(), SysError> {
+    let (source, target) = (scratch.dir(path)?, into.dir(path)?);
+    touch(&target, touched)?;
+    for name in source.names()? {
+        let is_dir = source.stat(&name)?.is_some_and(|s| is_directory(&s));
+        let place = path.child(&name);
+        match target.stat(&name)? {
+            None => {}
+            Some(there) if is_dir && is_directory(&there) => {
+                todo.push(place);
+                continue;
+            }
+            Some(_) => into.remove(&place)?,
+        }
+        source.rename(&name, &target, &name)?;
+    }
+    Ok(())
 }
 
 /// Removes what one whiteout hides. Links on the way to it are followed, as for an entry.
@@ -199,13 +189,16 @@ fn remove(into: &RootDir, hide: &Whiteout, touched: &mut Touched) -> Result<(), 
 }
 
 /// Sets the metadata of the touched directories, deepest first.
-fn finish(into: &RootDir, touched: &Touched) -> Result<(), UnpackError> {
+fn finish(into: &RootDir, touched: &Touched, report: &mut Report) -> Result<(), UnpackError> {
     for (path, fate) in touched.iter().rev() {
-        let set = |dir: Dir| match fate {
+        let mut set = |dir: Dir| match fate {
             Fate::Keep(time) => meta::set_time(&dir, *time),
-            // What is refused was counted when the same metadata was set in the scratch.
-            Fate::Set(meta) => meta::remove_others(&dir, meta)
-                .and_then(|()| meta::set_open(&dir, b"", &dir, meta, &mut |_| {})),
+            Fate::Set(meta) => {
+                meta::remove_others(&dir, meta)?;
+                meta::set_open(&dir, b"", &dir, meta, &mut |reason| {
+                    report.refuse(reason, path);
+                })
+            }
         };
         match into.dir(path) {
             Ok(dir) => set(dir),

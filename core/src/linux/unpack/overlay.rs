@@ -207,10 +207,10 @@ fn resolve_hides(hides: &BTreeSet<Whiteout>, lower: &mut Lower<'_>) -> Result<()
 
 /// Makes a hard link inside one root; whether its target is there.
 fn hard_link(root: &RootDir, link: &RootedPath, target: &RootedPath) -> Result<bool, SysError> {
-    let Some(from) = root.find_dir(&target.parent().unwrap_or_default())? else {
+    let Some(from) = root.find_parent(target)? else {
         return Ok(false);
     };
-    if target.is_root() || from.stat(target.name())?.is_none_or(|s| is_directory(&s)) {
+    if from.stat(target.name())?.is_none_or(|s| is_directory(&s)) {
         return Ok(false); // Directories have no hard links.
     }
     let to = root.dir(&link.parent().unwrap_or_default())?;

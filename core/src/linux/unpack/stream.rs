@@ -228,10 +228,7 @@ impl<'a> Writer<'a> {
     /// something.
     fn link(&mut self, dir: &Dir, name: &[u8], target: &RootedPath) -> Result<bool, SysError> {
         let place = dir.at().child(name);
-        let found = match target.parent() {
-            Some(parent) => self.root.find_dir(&parent)?,
-            None => None,
-        };
+        let found = self.root.find_parent(target)?;
         let there = match &found {
             Some(from) => is_file(from, target.name())?,
             None => false,
@@ -258,8 +255,12 @@ impl<'a> Writer<'a> {
                 dir.rename(detour, dir, name)?;
             }
             _ => {
+                // A link to such a link is one to its target.
+                let late = &self.streamed.late_links;
+                let through = late.iter().find(|(link, _)| link == target);
+                let target = through.map_or(target, |(_, target)| target).clone();
                 self.streamed.forget(self.root, &place)?;
-                self.streamed.late_links.push((place, target.clone()));
+                self.streamed.late_links.push((place, target));
                 return Ok(replaced);
             }
         }
