@@ -1,5 +1,6 @@
 //! The suites of `cargo x test`, in the order in which they run: the quick ones first.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -212,21 +213,23 @@ fn cargo_command(context: &Context, words: &[&str]) -> Command {
 /// `--test NAME` for every file `*/tests/NAME.rs` that belongs to a family.
 ///
 /// A file's family is the first word of its name (`golden_dockerfile.rs`), or its package's: so no
-/// file is ever forgotten.
+/// file is ever forgotten. `--test NAME` runs the files of that name in all packages, so they
+/// belong to the first one's family together, and none is run twice.
 fn integration(project: &Path, family: &str) -> Vec<String> {
-    let mut names = Vec::new();
+    let mut families = BTreeMap::new();
     for package in ["core", "cli", "tests", "xtask"] {
         let Ok(entries) = std::fs::read_dir(project.join(package).join("tests")) else {
             continue;
         };
         let files = entries.flatten().map(|entry| entry.path());
         let sources = files.filter(|path| path.extension().is_some_and(|e| e == "rs"));
-        let stems = sources.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()));
-        names.extend(stems.filter(|name| family_of(package, name) == family));
+        for name in sources.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())) {
+            let of = family_of(package, &name).to_owned();
+            families.entry(name).or_insert(of);
+        }
     }
-    names.sort();
-    names.dedup();
-    let words = names.into_iter().map(|name| ["--test".to_owned(), name]);
+    families.retain(|_, of| of == family);
+    let words = families.into_keys().map(|name| ["--test".to_owned(), name]);
     words.flatten().collect()
 }
 
