@@ -76,9 +76,11 @@ impl Watcher {
         let screen = match view.style {
             Style::Quiet => Screen::None,
             Style::Rawjson => Screen::Json,
-            Style::Tty => Screen::Terminal(Box::default()),
+            // Asked for by name, the picture is drawn between explanations, too; but nothing can
+            // be drawn over where there is no terminal.
+            Style::Tty if io::stderr().is_terminal() => Screen::Terminal(Box::default()),
             Style::Auto if redraw => Screen::Terminal(Box::default()),
-            Style::Auto | Style::Plain => Screen::Plain(Heartbeat::start()),
+            Style::Tty | Style::Auto | Style::Plain => Screen::Plain(Heartbeat::start()),
         };
         Self { view, screen }
     }
