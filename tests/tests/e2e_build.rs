@@ -98,3 +98,56 @@ fn peak_of_group(group: u32) -> u64 {
     let peaks = entries.filter_map(|entry| peak(entry.file_name().to_str()?));
     peaks.max().unwrap_or(0)
 }
+
+/// What `RUN` leaves when it changes nothing: the archive that is only an end marker.
+const EMPTY_LAYER: &str = "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
+
+#[test]
+fn a_step_sees_its_mounts_and_the_image_does_not() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    sandbox.coracle(["base", "-q"]).run().succeeds();
+    sandbox.file("app/data", "from the context\n");
+    sandbox.file("key", "from the secret\n");
+    sandbox.file(
+        "app/Dockerfile",
+        "FROM base\n\
+         RUN --mount=type=bind,target=/ctx --mount=type=cache,target=/cache \\\n\
+         --mount=type=tmpfs,target=/memory --mount=type=secret,id=key \\\n\
+         cat /ctx/data /run/secrets/key && echo once more >> /cache/log && cat /cache/log \\\n\
+         && touch /memory/x\n\
+         RUN true\n",
+    );
+    let key = sandbox.path().join("key");
+    let secret = format!("id=key,src={}", key.display());
+    let build = [
+        "build",
+        "--no-cache",
+        "--secret",
+        &secret,
+        "-t",
+        "app",
+        "app",
+    ];
+    let first = sandbox.coracle(build).run().succeeds();
+    for words in ["from the context", "from the secret", "once more"] {
+        assert!(first.stderr.contains(words), "no {words}\n{first}");
+    }
+    let second = sandbox.coracle(build).run().succeeds();
+    let lines = second.stderr.matches(" once more\n").count();
+    assert_eq!(lines, 2, "the cache was not kept\n{second}");
+
+    let image = sandbox.coracle(["inspect", "app"]).run().succeeds();
+    assert!(image.stdout.contains(EMPTY_LAYER), "{image}");
+    let files = sandbox
+        .coracle(["image", "ls-files", "app"])
+        .run()
+        .succeeds();
+    for path in ["/ctx", "/cache", "/memory", "/run/secrets"] {
+        assert!(
+            !files.stdout.contains(path),
+            "{path} is in the image\n{files}"
+        );
+    }
+}

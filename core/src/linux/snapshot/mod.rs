@@ -13,6 +13,7 @@ mod pipe;
 mod plain;
 mod probe;
 mod rootfs;
+mod unchanged;
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -359,7 +360,10 @@ pub fn changes(rootfs: &RootFs, lower: &[PathBuf]) -> Result<Layer, SnapshotErro
                 Some(top) => root_meta(top)?,
                 None => Meta::new(0o755),
             };
-            Ok(scan_upper(&Arc::new(RootDir::open(upper)?), &before)?)
+            let mut layer = scan_upper(&Arc::new(RootDir::open(upper)?), &before)?;
+            let below = lower.iter().map(RootDir::open);
+            unchanged::leave_out(&mut layer, &below.collect::<Result<Vec<_>, _>>()?)?;
+            Ok(layer)
         }
         RootFs::Directory(path) => {
             let after = scan_tree(&Arc::new(RootDir::open(path)?))?;
