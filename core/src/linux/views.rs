@@ -129,6 +129,7 @@ impl View {
                 || format!("fsopen({typ:?}); fsmount({})", super::mounts::shown(options.flags)),
                 || {
                     let context = fsopen(typ, FsOpenFlags::FSOPEN_CLOEXEC)?;
+                    fsconfig_set_string(&context, "source", typ)?;
                     for word in &options.data {
                         match word.split_once('=') {
                             Some((key, value)) => fsconfig_set_string(&context, key, value)?,

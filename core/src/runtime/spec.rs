@@ -131,7 +131,7 @@ pub fn container_spec(
         linux["sysctl"] = json!({ "net.ipv4.ip_unprivileged_port_start": "0" });
     }
     let spec = json!({
-        "ociVersion": "1.2.0",
+        "ociVersion": "1.0.2",
         "root": { "path": "rootfs", "readonly": options.read_only },
         "hostname": hostname,
         "process": {
