@@ -425,6 +425,9 @@ fn a_failing_step_keeps_what_was_made_before() {
     );
     let (_, events) = fail();
     assert!(events.iter().any(|e| matches!(e, Event::StepCached { .. })));
+    let first_time = "it has not been built here before";
+    let said = |e: &Event| matches!(e, Event::StepMissed { why, .. } if why[0] == first_time);
+    assert!(events.iter().any(said), "{events:?}");
 }
 
 #[test]

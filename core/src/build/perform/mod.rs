@@ -178,7 +178,6 @@ impl Performer<'_> {
         let key = parts.key();
         let place = format!("{}\n{}\n{place}", self.options.place, stage.name);
         let (found, why) = self.look_up(&key, &parts, &place)?;
-        self.host.cache.remember(&place, &parts)?;
         let cached = found.is_some();
         let entry = if let Some(entry) = found {
             self.report(Event::StepCached {
@@ -195,6 +194,8 @@ impl Performer<'_> {
             self.host.cache.put(&key, &entry)?;
             entry
         };
+        // Only now: a step that failed left nothing to compare with.
+        self.host.cache.remember(&place, &parts)?;
         self.reports.push(StepReport {
             stage: stage.name.clone(),
             instruction: step.text.clone(),
