@@ -7,8 +7,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
     base, build, completion, demo, dockerfile_parse, doctor, history, image_check, image_ls_files,
-    image_unpack, images, inspect, layer_apply, layer_diff, layer_ls, load, prune, reference_parse,
-    rmi, run, save, tag, version,
+    image_tree, image_unpack, images, import, inspect, layer_apply, layer_diff, layer_ls, load,
+    prune, reference_parse, rmi, run, save, tag, version,
 };
 use crate::context::Context;
 use crate::failure::Outcome;
@@ -65,6 +65,7 @@ enum Command {
     #[command(subcommand)]
     Image(ImageCommand),
     Images(images::Options),
+    Import(import::Options),
     Inspect(inspect::Options),
     /// Look at layers, make and apply them
     #[command(subcommand)]
@@ -86,6 +87,7 @@ enum ImageCommand {
     Build(build::Options),
     Check(image_check::Options),
     History(history::Options),
+    Import(import::Options),
     Inspect(inspect::Options),
     Load(load::Options),
     #[command(visible_alias = "list")]
@@ -96,6 +98,7 @@ enum ImageCommand {
     Rm(rmi::Options),
     Save(save::Options),
     Tag(tag::Options),
+    Tree(image_tree::Options),
     Unpack(image_unpack::Options),
 }
 
@@ -164,9 +167,13 @@ pub(crate) fn run(cli: Cli) -> Outcome {
             image_ls_files::run(&options, &context()?)
         }
         Command::Image(ImageCommand::Prune(options)) => prune::images(&options, &context()?),
+        Command::Image(ImageCommand::Tree(options)) => image_tree::run(&options, &context()?),
         Command::Image(ImageCommand::Unpack(options)) => image_unpack::run(&options, &context()?),
         Command::Images(options) | Command::Image(ImageCommand::Ls(options)) => {
             images::run(&options, &context()?)
+        }
+        Command::Import(options) | Command::Image(ImageCommand::Import(options)) => {
+            import::run(&options, &context()?)
         }
         Command::Inspect(options) | Command::Image(ImageCommand::Inspect(options)) => {
             inspect::run(&options, &context()?)

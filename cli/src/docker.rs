@@ -131,7 +131,7 @@ const VERBS: &[(Plan, &[&str])] = &[
     ),
     (Plan::Volumes, &["volume"]),
     (Plan::Compose, &["compose"]),
-    (Plan::Later, &["import", "image import", "buildx", "init"]),
+    (Plan::Later, &["buildx", "init"]),
     (
         Plan::Never,
         &[
@@ -332,7 +332,6 @@ const FLAGS: &[(&str, Plan, &[&str])] = &[
         Plan::Never,
         &["--isolation", "--disable-content-trust", "--builder"],
     ),
-    ("images", Plan::Later, &["--tree"]),
     ("history", Plan::Later, &["--platform"]),
     ("image inspect", Plan::Later, &["--platform"]),
     ("save", Plan::Later, &["--platform"]),

@@ -189,6 +189,22 @@ fn history_inspect_and_files() {
 }
 
 #[test]
+fn layers_and_who_shares_them() {
+    let root = store();
+    let root = root.path();
+    insta::assert_snapshot!(stdout(root, &["image", "tree"]));
+    insta::assert_snapshot!(stdout(root, &["image", "tree", "--format", "json"]));
+    insta::assert_snapshot!(stdout(root, &["image", "tree", "app:1"]));
+    let tree = stdout(root, &["images", "--tree"]);
+    assert_eq!(tree, stdout(root, &["image", "tree"]));
+    let one = stdout(
+        root,
+        &["images", "--tree", "--format", "{{.Images}}", "app:1"],
+    );
+    assert_eq!(one, "app:1\n");
+}
+
+#[test]
 fn a_damaged_layer_is_found() {
     let root = store();
     let digest = stdout(

@@ -58,9 +58,6 @@ pub(crate) struct Options {
     pub(crate) quiet: bool,
 }
 
-/// How many characters of an instruction a table shows.
-const INSTRUCTION: usize = 45;
-
 /// Prints the lines, newest first.
 pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     let format = Format::parse(options.format.format.as_deref())?;
@@ -127,7 +124,7 @@ fn row(named: &Named, is_newest: bool, line: &HistoryRow, options: &Options) -> 
             "ID": short(id),
             "CreatedAt": history.created.clone().unwrap_or("N/A".to_owned()),
             "CreatedSince": since,
-            "CreatedBy": if options.no_trunc { one_line(&by) } else { shorten(&one_line(&by)) },
+            "CreatedBy": human::instruction(&by, options.no_trunc),
             "Size": if options.human { human::size(size, 3) } else { size.to_string() },
             "Comment": comment,
             "Layer": short(layer),
@@ -146,17 +143,4 @@ fn row(named: &Named, is_newest: bool, line: &HistoryRow, options: &Options) -> 
             "ChainID": chain_id,
         }),
     }
-}
-
-/// A tab or a line break would tear the table.
-fn one_line(text: &str) -> String {
-    text.replace(['\t', '\n'], " ")
-}
-
-fn shorten(text: &str) -> String {
-    if text.chars().count() <= INSTRUCTION {
-        return text.to_owned();
-    }
-    let start: String = text.chars().take(INSTRUCTION - 1).collect();
-    format!("{start}…")
 }

@@ -6,6 +6,7 @@ use coracle::digest::Digest;
 use coracle::reference::Reference;
 use serde_json::json;
 
+use crate::commands::image_tree;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::names::{self, Named};
@@ -51,6 +52,9 @@ pub(crate) struct Options {
     /// Only show image IDs
     #[arg(short, long)]
     pub(crate) quiet: bool,
+    /// Show the images' layers as a tree, and who shares them (see coracle image tree)
+    #[arg(long, conflicts_with_all = ["digests", "quiet"])]
+    pub(crate) tree: bool,
 }
 
 /// Lists the images, newest first.
@@ -64,6 +68,9 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         damaged = true;
     })?;
     images.sort_by_key(|image| std::cmp::Reverse(created(image)));
+    if options.tree {
+        return tree(options, &filters, images).map(|()| u8::from(damaged));
+    }
     let users = layer_users(&images);
     let mut rows = Vec::new();
     for (image, reference) in lines(&images) {
@@ -83,6 +90,20 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     };
     output::print(&text)?;
     Ok(u8::from(damaged))
+}
+
+/// The tree of the images that the filters accept by at least one of their names.
+fn tree(options: &Options, filters: &Filters, images: Vec<Named>) -> Result<(), Failure> {
+    let mut accepted = Vec::new();
+    for (image, reference) in lines(&images) {
+        if filters.accept(image, reference, &images)? {
+            accepted.push(image.target.digest.clone());
+        }
+    }
+    let format = options.format.format.as_deref();
+    let is_accepted = |named: &Named| accepted.contains(&named.target.digest);
+    let images: Vec<_> = images.into_iter().filter(is_accepted).collect();
+    image_tree::print(&images, None, format, options.no_trunc)
 }
 
 /// One line for each tag; one for an image that has none.

@@ -61,6 +61,20 @@ pub(crate) fn ago(then: i64, now: i64) -> String {
     format!("{} ago", duration(u64::try_from(now - then).unwrap_or(0)))
 }
 
+/// How many characters of an instruction a table shows.
+const INSTRUCTION: usize = 45;
+
+/// An instruction as a table shows it: on one line, and not too long unless it shall be `whole`.
+pub(crate) fn instruction(text: &str, whole: bool) -> String {
+    // A tab or a line break would tear the table.
+    let text = text.replace(['\t', '\n'], " ");
+    if whole || text.chars().count() <= INSTRUCTION {
+        return text;
+    }
+    let start: String = text.chars().take(INSTRUCTION - 1).collect();
+    format!("{start}…")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

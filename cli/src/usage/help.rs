@@ -57,6 +57,7 @@ const ALIASES: &[&[&str]] = &[
     &["coracle container run", "coracle run"],
     &["coracle image build", "coracle build"],
     &["coracle image history", "coracle history"],
+    &["coracle image import", "coracle import"],
     &["coracle image load", "coracle load"],
     &["coracle image ls", "coracle images"],
     &["coracle image rm", "coracle rmi"],

@@ -7,7 +7,9 @@ mod check;
 mod commit;
 mod files;
 mod flatten;
+mod forest;
 mod history;
+mod import;
 mod open;
 #[cfg(test)]
 mod tests;
@@ -16,7 +18,9 @@ pub use check::{Problem, check};
 pub use commit::{Draft, store_layer};
 pub use files::{FileRow, files, layer_files, layer_rows};
 pub use flatten::{flatten, gather_layer};
+pub use forest::{Branch, forest};
 pub use history::{HistoryRow, history};
+pub use import::{ImportError, store_archive};
 pub use open::{ImageError, find_manifest};
 
 use std::io::{self, Read};

@@ -3,6 +3,7 @@
 //! Planning reads no file and runs nothing. What it finds wrong are diagnostics, all of them at
 //! once; what it returns is what will be done, so printing it is `--dry-run`.
 
+mod changes;
 mod files;
 mod run;
 mod scope;
@@ -11,6 +12,8 @@ mod stage;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Context;
+pub use changes::{ChangeError, change};
+
 use super::copy::CopySpec;
 use super::executor::{CacheMount, RunNetwork};
 use crate::diagnostic::{Diagnostic, Span, did_you_mean, has_errors};

@@ -36,13 +36,7 @@ impl Planner<'_> {
             (Base::Scratch, ImageConfig::scratch(platform))
         });
         let triggers = std::mem::take(&mut start.config.on_build);
-        let mut stage = Stage {
-            number,
-            scope: self.scope.stage(start.config.env.clone()),
-            config: start.clone(),
-            own_cmd: false,
-            steps: Vec::new(),
-        };
+        let mut stage = self.stage(number, start.clone());
         self.run_triggers(&mut stage, &triggers, span);
         let body = self.sources[number].body.clone();
         for instruction in body {
@@ -57,6 +51,17 @@ impl Planner<'_> {
             start,
             steps: stage.steps,
         });
+    }
+
+    /// A stage that begins with `config`.
+    pub(super) fn stage(&self, number: usize, config: ImageConfig) -> Stage {
+        Stage {
+            number,
+            scope: self.scope.stage(config.config.env.clone()),
+            config,
+            own_cmd: false,
+            steps: Vec::new(),
+        }
     }
 
     fn base(&mut self, number: usize) -> Option<(Base, ImageConfig)> {
@@ -104,7 +109,7 @@ impl Planner<'_> {
         }
     }
 
-    fn instruction(&mut self, stage: &mut Stage, instruction: &Instruction) {
+    pub(super) fn instruction(&mut self, stage: &mut Stage, instruction: &Instruction) {
         let span = stage.scope.at.unwrap_or(instruction.span);
         let mut created_by = None;
         let mut operation = Operation::Metadata;

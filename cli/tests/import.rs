@@ -1,0 +1,157 @@
+//! `coracle import`: archives of root file systems become images.
+
+#![allow(clippy::unwrap_used)] // a test may fail
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use coracle::digest::Digest;
+use coracle::layer::{diff, tar};
+use coracle::path::RootedPath;
+use coracle::tree::{Node, Tree};
+
+/// A call of `coracle` in `place`, with its own state there.
+fn coracle(place: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_coracle"))
+        .args(arguments)
+        .current_dir(place)
+        .env("CORACLE_ROOT", place.join("root"))
+        .env("SOURCE_DATE_EPOCH", "1700000000")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn stdout(place: &Path, arguments: &[&str]) -> String {
+    let output = coracle(place, arguments);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn fails(place: &Path, arguments: &[&str], part: &str) {
+    let output = coracle(place, arguments);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {error}");
+    assert!(error.contains(part), "{arguments:?}: {error}");
+}
+
+/// A directory with `rootfs.tar` in it.
+fn place() -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    let mut tree = Tree::new();
+    let path = RootedPath::parse("bin/app").unwrap();
+    tree.insert(path, Node::file(0o755, *b"#!app\n").into());
+    let mut archive = Vec::new();
+    tar::write(&diff(&Tree::new(), &tree), &mut archive).unwrap();
+    fs::write(place.path().join("rootfs.tar"), archive).unwrap();
+    place
+}
+
+#[test]
+fn an_archive_becomes_an_image_byte_for_byte() {
+    let place = place();
+    let place = place.path();
+    let said = stdout(
+        place,
+        &[
+            "import",
+            "--format",
+            "json",
+            "--platform",
+            "linux/amd64",
+            "-c",
+            "CMD [\"/bin/app\"]",
+            "-c",
+            "ENV A=b",
+            "-c",
+            "EXPOSE 80",
+            "-m",
+            "from the workshop",
+            "rootfs.tar",
+            "app:1",
+        ],
+    );
+    insta::assert_snapshot!(said);
+    let digest = Digest::of(&fs::read(place.join("rootfs.tar")).unwrap());
+    assert!(said.contains(digest.as_str()), "{said}");
+    let config = stdout(place, &["inspect", "-f", "{{json .Config}}", "app:1"]);
+    insta::assert_snapshot!(config);
+    let history = stdout(
+        place,
+        &[
+            "history",
+            "--format",
+            "{{.CreatedAt}} {{.Comment}}",
+            "app:1",
+        ],
+    );
+    assert_eq!(history, "2023-11-14T22:13:20Z from the workshop\n");
+    assert!(
+        coracle(place, &["image", "check", "app:1"])
+            .status
+            .success()
+    );
+}
+
+#[test]
+fn packed_archives_are_the_same_layer_and_pipes_work() {
+    let place = place();
+    let place = place.path();
+    let plain = stdout(place, &["import", "rootfs.tar", "same"]);
+    for (program, file) in [
+        ("gzip", "rootfs.tar.gz"),
+        ("zstd", "rootfs.tar.zst"),
+        ("xz", "rootfs.tar.xz"),
+    ] {
+        let packed = Command::new(program)
+            .args(["-k", "-q", "rootfs.tar"])
+            .current_dir(place)
+            .status();
+        assert!(packed.unwrap().success());
+        let arguments = ["import", "-m", "Imported from rootfs.tar", file, "same"];
+        assert_eq!(stdout(place, &arguments), plain);
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_coracle"))
+        .args(["import", "-"])
+        .env("CORACLE_ROOT", place.join("root"))
+        .stdin(fs::File::open(place.join("rootfs.tar")).unwrap())
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let id = String::from_utf8(output.stdout).unwrap();
+    assert_ne!(id, plain, "another message and another time");
+    // Without a name it is kept, and listed without one.
+    let listed = stdout(
+        place,
+        &["images", "-q", "--no-trunc", "-f", "dangling=true"],
+    );
+    assert_eq!(listed, id);
+}
+
+#[test]
+fn what_is_no_root_file_system_is_refused_and_nothing_is_left() {
+    let place = place();
+    let place = place.path();
+    fs::write(place.join("text"), "x".repeat(600)).unwrap();
+    fails(
+        place,
+        &["import", "text", "app"],
+        "import text: not a tar archive at byte 0",
+    );
+    fails(place, &["import", "nowhere", "app"], "open nowhere");
+    fails(
+        place,
+        &["import", "-c", "RUN true", "rootfs.tar", "app"],
+        "--change \"RUN true\" cannot be applied: only CMD,",
+    );
+    fails(place, &["import", "rootfs.tar", "App"], "lower-case");
+    fails(
+        place,
+        &["import", "https://example.org/x.tar"],
+        "curl -sSf URL | coracle import -",
+    );
+    let blobs = fs::read_dir(place.join("root/store/blobs/sha256")).unwrap();
+    assert_eq!(blobs.count(), 0);
+}
