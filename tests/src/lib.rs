@@ -20,6 +20,7 @@ pub mod archive;
 pub mod call;
 pub mod fixtures;
 pub mod http;
+pub mod inside;
 pub mod leaks;
 pub mod person;
 pub mod sandbox;

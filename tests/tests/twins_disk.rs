@@ -1,124 +1,99 @@
-//! Layers laid on each other as values, on disk, and by overlayfs: three ways, one result.
-//!
-//! The test runs itself again inside a private mount namespace, as root and as an ordinary user
-//! in a user namespace, so that its mounts are never seen and the numbers of its files are free.
+//! Layers laid on each other as values, on disk, and by overlayfs: three ways, one result. And
+//! the way back: what a container changed, told as a layer.
 
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
 use coracle::layer::{self, gather, keep_inline};
+use coracle::linux::meta;
 use coracle::linux::root::RootDir;
 use coracle::linux::scan::scan_tree;
-use coracle::linux::snapshot::RootFs;
+use coracle::linux::snapshot::{self, RootFs};
 use coracle::linux::unpack::{Limits, Report, Whiteouts, unpack, write_tree};
 use coracle::path::RootedPath;
 use coracle::tree::{Kind, Node, Tree, listing};
-use coracle_tests::{Archive, Entry, Person, skip};
+use coracle_tests::inside::{self, Namespaces};
+use coracle_tests::{Archive, Entry};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
 #[test]
 fn layers_agree_three_ways_as_root() {
-    if !Person::me().is_root() {
-        return skip("needs root");
-    }
-    again(
-        Command::new("unshare").args(["--mount", "--propagation", "private"]),
-        "many",
-    );
+    inside::again(Namespaces::OfRoot, "layers");
 }
 
 #[test]
-fn layers_agree_three_ways_in_a_user_namespace_with_one_id() {
-    let mut unshare = Command::new("unshare");
-    if Person::me().is_root() {
-        unshare.uid(65534).gid(65534);
-    }
-    again(
-        unshare.args(["--user", "--map-root-user", "--mount"]),
-        "one",
-    );
+fn layers_agree_three_ways_with_one_id() {
+    inside::again(Namespaces::OneId, "layers");
 }
 
 #[test]
-fn layers_agree_three_ways_in_a_user_namespace_with_many_ids() {
-    let person = match Person::with_many_ids() {
-        Ok(person) => person,
-        Err(reason) => return skip(&reason),
-    };
-    let mut unshare = Command::new("unshare");
-    if Person::me().is_root() {
-        unshare.uid(person.uid).gid(person.gid);
-    }
-    again(
-        unshare.args(["--user", "--map-root-user", "--map-auto", "--mount"]),
-        "many",
-    );
+fn layers_agree_three_ways_with_many_ids() {
+    inside::again(Namespaces::ManyIds, "layers");
 }
 
-/// Runs [`inside`] by `unshare` in a folder that everybody may use.
-fn again(unshare: &mut Command, ids: &str) {
-    let folder = tempfile::TempDir::with_prefix("coracle-twins-").unwrap();
-    let open = std::fs::Permissions::from_mode(0o777);
-    std::fs::set_permissions(folder.path(), open).unwrap();
-    // An ordinary user may not be able to read the folder that the test was built in.
-    let program = folder.path().join("test");
-    let me = std::env::current_exe().unwrap();
-    // A copy is the second choice: while it is written, another test's fork may hold it open.
-    if std::fs::hard_link(&me, &program).is_err() {
-        std::fs::copy(&me, &program).unwrap();
-    }
-    let output = unshare
-        .arg(&program)
-        .args(["--ignored", "--exact", "inside", "--nocapture"])
-        .env("CORACLE_TWINS", folder.path())
-        .env("CORACLE_TWINS_IDS", ids)
-        .current_dir(folder.path())
-        .output();
-    let output = match output {
-        Ok(output) => output,
-        Err(e) => return skip(&format!("unshare of util-linux is missing: {e}")),
-    };
-    let text = String::from_utf8_lossy(&output.stderr);
-    if text.starts_with("unshare: unshare failed") {
-        return skip(text.trim());
-    }
-    assert!(
-        output.status.success() && String::from_utf8_lossy(&output.stdout).contains("1 passed"),
-        "{text}\n{}",
-        String::from_utf8_lossy(&output.stdout)
-    );
-    // What other ids own only they can remove; the inner test removed it.
+#[test]
+fn what_a_container_changes_is_told_as_root() {
+    inside::again(Namespaces::OfRoot, "changes");
 }
 
-/// The test itself, in its namespaces.
+#[test]
+fn what_a_container_changes_is_told_with_one_id() {
+    inside::again(Namespaces::OneId, "changes");
+}
+
+#[test]
+fn what_a_container_changes_is_told_with_many_ids() {
+    inside::again(Namespaces::ManyIds, "changes");
+}
+
 #[test]
 #[ignore = "run by the other tests, in private namespaces"]
-fn inside() {
-    let folder = PathBuf::from(std::env::var_os("CORACLE_TWINS").expect("run by another test"));
-    let owners = match std::env::var("CORACLE_TWINS_IDS").as_deref() {
-        Ok("many") => vec![0, 1, 1000],
-        _ => vec![0],
-    };
+fn layers() {
+    let stacks = any_stack(&owners());
+    cases(&stacks, |stack, place| compare(&stack, place));
+}
+
+#[test]
+#[ignore = "run by the other tests, in private namespaces"]
+fn changes() {
+    let containers = (
+        any_stack(&owners()),
+        prop::collection::vec(any_edit(), 0..12),
+    );
+    cases(&containers, |(stack, edits), place| {
+        told(&stack, &edits, place)
+    });
+}
+
+/// Runs `test` on many values, each in a folder of its own.
+fn cases<S: Strategy>(values: &S, test: impl Fn(S::Value, &Path) -> Result<(), TestCaseError>) {
+    let folder = inside::folder();
     let config = Config {
         cases: std::env::var("PROPTEST_CASES").map_or(64, |n| n.parse().unwrap()),
         failure_persistence: None,
         ..Config::default()
     };
-    let mut runner = TestRunner::new(config);
-    let result = runner.run(&any_stack(&owners), |stack| {
+    let result = TestRunner::new(config).run(values, |value| {
         let place = tempfile::tempdir_in(&folder).unwrap();
-        compare(&stack, place.path())
+        test(value, place.path())
     });
     if let Err(error) = result {
         panic!("{error}");
+    }
+}
+
+/// Whom a file may belong to here.
+fn owners() -> Vec<u32> {
+    match Namespaces::here() {
+        Namespaces::OneId => vec![0],
+        Namespaces::OfRoot | Namespaces::ManyIds => vec![0, 1, 1000],
     }
 }
 
@@ -161,59 +136,179 @@ fn applied(archives: &[Vec<u8>], place: &Path) -> Result<Tree, String> {
 }
 
 fn overlaid(archives: &[Vec<u8>], place: &Path) -> Result<Tree, String> {
+    let lower = unpacked(archives, place)?;
+    let rootfs = container(&lower, place);
+    let mount = Mounted::new(&rootfs, &place.join("merged"));
+    Ok(mount.tree())
+}
+
+/// Unpacks each archive into a directory of its own; topmost first.
+fn unpacked(archives: &[Vec<u8>], place: &Path) -> Result<Vec<RootDir>, String> {
     let userxattr = userxattr();
     let mut lower: Vec<RootDir> = Vec::new();
     for (i, archive) in archives.iter().enumerate() {
         let path = place.join(format!("layer-{i}"));
         std::fs::create_dir(&path).unwrap();
         let root = RootDir::open(&path).unwrap();
-        put(
-            archive,
-            &root,
-            Whiteouts::Overlay {
-                userxattr,
-                lower: &lower,
-            },
-        )?;
+        let how = Whiteouts::Overlay {
+            userxattr,
+            lower: &lower,
+        };
+        put(archive, &root, how)?;
         lower.insert(0, root);
     }
-    let [upper, work, merged] = ["upper", "work", "merged"].map(|name| place.join(name));
-    for path in [&upper, &work, &merged] {
-        std::fs::create_dir(path).unwrap();
-    }
-    let rootfs = RootFs::Overlay {
+    Ok(lower)
+}
+
+/// A container's root on these layers. Its root directory looks like theirs.
+fn container(lower: &[RootDir], place: &Path) -> RootFs {
+    let [upper, work] = ["upper", "work"].map(|name| place.join(name));
+    std::fs::create_dir(&upper).unwrap();
+    std::fs::create_dir(&work).unwrap();
+    let dir = |root: &RootDir| root.dir(&RootedPath::root()).unwrap();
+    let (top, upper_dir) = (dir(&lower[0]), dir(&RootDir::open(&upper).unwrap()));
+    let stat = top.stat_self().unwrap();
+    let (meta, _) = meta::read(&top, b"", &stat).unwrap();
+    meta::set_open(&upper_dir, b"", &upper_dir, &meta, &mut |_| {}).unwrap();
+    RootFs::Overlay {
         lower: lower.iter().map(|root| root.path().to_owned()).collect(),
         upper,
         work,
-        userxattr,
+        userxattr: userxattr(),
         volatile: true,
+    }
+}
+
+/// A mount that goes away even when a test fails.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn new(rootfs: &RootFs, at: &Path) -> Self {
+        std::fs::create_dir(at).unwrap();
+        rootfs.mount(at).unwrap();
+        Self(at.to_owned())
+    }
+
+    fn tree(&self) -> Tree {
+        let root = Arc::new(RootDir::open(&self.0).unwrap());
+        in_memory(&scan_tree(&root).unwrap())
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg(&self.0).status().unwrap();
+        assert!(unmounted.success() || std::thread::panicking());
+    }
+}
+
+/// Edits a container, and asks what it changed: laid on what was there before, that must make
+/// what is there now.
+fn told(stack: &[Vec<Entry>], edits: &[Edit], place: &Path) -> Result<(), TestCaseError> {
+    let archives: Vec<_> = stack.iter().map(|entries| Archive::of(entries)).collect();
+    let Ok(lower) = unpacked(&archives, place) else {
+        return Ok(()); // That all ways refuse the same stacks, the other test shows.
     };
-    rootfs.mount(&merged).unwrap();
-    let root = Arc::new(RootDir::open(&merged).unwrap());
-    let tree = in_memory(&scan_tree(&root).unwrap());
-    // The upper directory lends its own metadata to the root of the mount.
-    let tree = with_root_of(&tree, lower.first());
-    drop(root);
-    let unmounted = Command::new("umount").arg(&merged).status().unwrap();
-    assert!(unmounted.success());
-    Ok(tree)
+    let rootfs = container(&lower, place);
+    let mount = Mounted::new(&rootfs, &place.join("merged"));
+    let mut before = mount.tree();
+    for edit in edits {
+        edit.make(&mount.0);
+    }
+    let after = mount.tree();
+    drop(mount);
+    let paths: Vec<_> = lower.iter().map(|root| root.path().to_owned()).collect();
+    let layer = snapshot::changes(&rootfs, &paths).unwrap();
+    let mut archive = Vec::new();
+    layer::tar::write(&layer, &mut archive).unwrap();
+    let layer = gather(archive.as_slice(), &mut keep_inline).unwrap();
+    layer::apply(&mut before, &layer).unwrap();
+    // The root's time says nothing, so it is not told.
+    let root = Arc::clone(after.get(&RootedPath::root()).unwrap());
+    let mut told = before;
+    let mut meta = told.get(&RootedPath::root()).unwrap().meta.clone();
+    meta.mtime = root.meta.mtime;
+    told.insert(
+        RootedPath::root(),
+        Arc::new(Node {
+            meta,
+            kind: Kind::Directory,
+        }),
+    );
+    same("the container", &told, &after, false)
+}
+
+/// Something that a process does to a file system.
+#[derive(Debug, Clone)]
+enum Edit {
+    Write(String, String),
+    Directory(String),
+    Symlink(String, String),
+    Link(String, String),
+    Rename(String, String),
+    Remove(String),
+    Mode(String, u32),
+}
+
+impl Edit {
+    /// Does it, or fails as it would for the process.
+    fn make(&self, root: &Path) {
+        let _ = match self {
+            Self::Write(path, text) => no_links(root, path).and_then(|p| std::fs::write(p, text)),
+            Self::Directory(path) => no_links(root, path).and_then(std::fs::create_dir),
+            Self::Symlink(path, target) => {
+                no_links(root, path).and_then(|p| std::os::unix::fs::symlink(target, p))
+            }
+            Self::Link(from, to) => no_links(root, from)
+                .and_then(|from| no_links(root, to).and_then(|to| std::fs::hard_link(from, to))),
+            Self::Rename(from, to) => no_links(root, from)
+                .and_then(|from| no_links(root, to).and_then(|to| std::fs::rename(from, to))),
+            Self::Remove(path) => no_links(root, path).and_then(|path| {
+                if path.is_dir() {
+                    std::fs::remove_dir_all(path)
+                } else {
+                    std::fs::remove_file(path)
+                }
+            }),
+            Self::Mode(path, mode) => no_links(root, path)
+                .and_then(|p| std::fs::set_permissions(p, std::fs::Permissions::from_mode(*mode))),
+        };
+    }
+}
+
+/// The path on the host, if it goes through no symbolic link and names no pipe: an edit must not
+/// leave the container, nor wait for a reader.
+fn no_links(root: &Path, path: &str) -> std::io::Result<PathBuf> {
+    let mut at = root.to_owned();
+    for name in path.split('/') {
+        at.push(name);
+        let kind = std::fs::symlink_metadata(&at).map(|m| m.file_type());
+        if kind.is_ok_and(|k| k.is_symlink() || k.is_fifo()) {
+            return Err(std::io::Error::other("a link or a pipe"));
+        }
+    }
+    Ok(at)
+}
+
+fn any_edit() -> impl Strategy<Value = Edit> {
+    let name = prop::sample::select(vec!["a", "b", "c"]);
+    let path = prop::collection::vec(name, 1..4).prop_map(|names| names.join("/"));
+    let two = (path.clone(), path.clone());
+    prop_oneof![
+        3 => (path.clone(), "[xyz]{0,3}").prop_map(|(p, text)| Edit::Write(p, text)),
+        3 => path.clone().prop_map(Edit::Directory),
+        1 => (path.clone(), "[abc/]{1,3}").prop_map(|(p, target)| Edit::Symlink(p, target)),
+        1 => two.clone().prop_map(|(from, to)| Edit::Link(from, to)),
+        2 => two.prop_map(|(from, to)| Edit::Rename(from, to)),
+        4 => path.clone().prop_map(Edit::Remove),
+        1 => (path, prop::sample::select(vec![0o600, 0o755, 0o4711])).prop_map(|(p, m)| Edit::Mode(p, m)),
+    ]
 }
 
 fn put(archive: &[u8], root: &RootDir, how: Whiteouts<'_>) -> Result<Report, String> {
     let report = unpack(archive, root, how, &Limits::default()).map_err(|e| e.to_string())?;
     assert!(report.refused.is_empty(), "{:?}", report.warnings());
     Ok(report)
-}
-
-fn with_root_of(tree: &Tree, lower: Option<&RootDir>) -> Tree {
-    let mut tree = tree.clone();
-    if let Some(lower) = lower {
-        let lower = Arc::new(RootDir::open(lower.path()).unwrap());
-        let top = scan_tree(&lower).unwrap();
-        let root = Arc::clone(top.get(&RootedPath::root()).unwrap());
-        tree.insert(RootedPath::root(), root);
-    }
-    tree
 }
 
 /// The same tree with all content read, because its mount is about to go.
@@ -268,6 +363,9 @@ fn userxattr() -> bool {
     !map.contains("4294967295")
 }
 
+/// `cap_net_raw+ep`, as a file has it (version 2 of the format).
+const CAPABILITY: &[u8] = b"\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+
 /// Stacks of up to three archives over few names, so that entries collide, kinds change, parents
 /// are links, and whiteouts come before and after what they must not hide.
 fn any_stack(owners: &[u32]) -> impl Strategy<Value = Vec<Vec<Entry>>> + use<> {
@@ -302,6 +400,11 @@ fn any_stack(owners: &[u32]) -> impl Strategy<Value = Vec<Vec<Entry>>> + use<> {
             }
             if has_xattr && matches!(entry.kind, b'0' | b'5') {
                 entry.xattrs.push(("user.note".into(), b"a\0b".to_vec()));
+            }
+            if has_xattr && entry.kind == b'0' {
+                entry
+                    .xattrs
+                    .push(("security.capability".into(), CAPABILITY.to_vec()));
             }
             entry
         },
