@@ -10,6 +10,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::sandbox::place_program;
 use crate::{Person, skip};
 
 /// The namespaces that a test runs in.
@@ -37,13 +38,8 @@ pub fn again(namespaces: Namespaces, test: &str) {
     let folder = TempDir::with_prefix("coracle-inside-").unwrap();
     let open = std::fs::Permissions::from_mode(0o777);
     std::fs::set_permissions(folder.path(), open).unwrap();
-    // An ordinary user may not be able to read the folder that the test was built in.
     let program = folder.path().join("test");
-    let me = std::env::current_exe().unwrap();
-    // A copy is the second choice: while it is written, another test's fork may hold it open.
-    if std::fs::hard_link(&me, &program).is_err() {
-        std::fs::copy(&me, &program).unwrap();
-    }
+    place_program(&std::env::current_exe().unwrap(), &program);
     let output = unshare
         .arg(&program)
         .args(["--ignored", "--exact", test, "--nocapture"])

@@ -44,11 +44,7 @@ impl Sandbox {
             std::fs::create_dir_all(sandbox.path().join(name)).unwrap();
             sandbox.give(name);
         }
-        // An ordinary user may not be able to read the folder that the program was built in.
-        let copy = sandbox.path().join("bin/coracle");
-        if std::fs::hard_link(&binary, &copy).is_err() {
-            std::fs::copy(&binary, &copy).unwrap();
-        }
+        place_program(&binary, &sandbox.path().join("bin/coracle"));
         Some(sandbox)
     }
 
@@ -162,6 +158,17 @@ impl Drop for Sandbox {
         if !std::thread::panicking() {
             assert!(left.is_empty(), "left behind:\n{}", left.join("\n"));
         }
+    }
+}
+
+/// Puts a program where everybody can execute it: an ordinary user may not be able to read the
+/// folder that it was built in.
+///
+/// A link if that is possible: while a process that another thread starts still holds a new copy
+/// open for writing, between its fork and its exec, executing the copy is ETXTBSY.
+pub fn place_program(from: &Path, to: &Path) {
+    if std::fs::hard_link(from, to).is_err() {
+        std::fs::copy(from, to).unwrap();
     }
 }
 
