@@ -159,6 +159,30 @@ fn whoever_kills_the_command_ends_all_of_it() {
 }
 
 #[test]
+fn the_process_outside_the_user_namespace_ends_as_the_one_inside() {
+    let Some(scene) = scene() else { return };
+    if scene.sandbox.person.is_root() {
+        return coracle_tests::skip("root needs no user namespace");
+    }
+    for (signal, number) in [(Signal::KILL, 9), (Signal::SEGV, 11)] {
+        let running = start(&scene, &[], "sleep 1000 &");
+        let id = running.id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+        let inner = children
+            .trim()
+            .parse()
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
+        rustix::process::kill_process(inner.unwrap(), signal).unwrap();
+        let outcome = running.wait();
+        assert_eq!(outcome.signal, Some(number), "{outcome}");
+        wait_until("all its processes are gone", || {
+            leaks::processes(scene.sandbox.path()).is_empty()
+        });
+    }
+}
+
+#[test]
 fn without_a_terminal_there_is_none() {
     let Some(scene) = scene() else { return };
     let outcome = scene.call(&["-t", "-i"], &["true"]).run().exits(1);
@@ -179,13 +203,24 @@ fn on_terminal(
     command: &[&str],
     typed: &[(&str, &str)],
 ) -> String {
+    on_terminal_with(scene, "", options, command, typed)
+}
+
+/// The same, with a command of the host's shell before the driver.
+fn on_terminal_with(
+    scene: &Scene,
+    beside: &str,
+    options: &[&str],
+    command: &[&str],
+    typed: &[(&str, &str)],
+) -> String {
     let quoted: Vec<_> = scene
         .words(options, command)
         .iter()
         .map(|word| format!("'{}'", word.replace('\'', r"'\''")))
         .collect();
     let line = format!(
-        "trap : INT; stty rows 33 cols 77; {}; echo \"exit $?\"; stty -a | grep -o '.icanon'",
+        "trap : INT; stty rows 33 cols 77; {beside} {}; echo \"exit $?\"; stty -a | grep -o '.icanon'",
         quoted.join(" ")
     );
     let (keys, hand) = std::io::pipe().unwrap();
@@ -238,6 +273,19 @@ fn a_terminal_behaves_like_one() {
     for part in ["not found in $PATH", "exit 127\r\n", " icanon"] {
         assert!(seen.contains(part), "{part:?} is not in {seen:?}");
     }
+}
+
+#[test]
+fn a_terminal_follows_the_size_of_the_persons() {
+    let Some(scene) = scene() else { return };
+    let script = "trap 'echo told' WINCH; echo ready; until [ \"$(stty size)\" = '44 88' ]; do sleep 0.05; done; exit 8";
+    // Only when the command runs does the window change.
+    let beside = "(until grep -q '^ready' typescript; do sleep 0.05; done; stty -F /dev/tty rows 44 cols 88) &";
+    let seen = on_terminal_with(&scene, beside, &["-i", "-t"], &["sh", "-c", script], &[]);
+    assert!(
+        seen.contains("told\r\n") && seen.contains("exit 8\r\n"),
+        "{seen:?}"
+    );
 }
 
 #[test]

@@ -15,7 +15,11 @@ use rustix::io::ioctl_fionbio;
 use rustix::process::ioctl_tiocsctty;
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, ptsname, unlockpt};
 use rustix::stdio::{stderr, stdin, stdout};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize};
+use rustix::termios::{
+    OptionalActions, Termios, Winsize, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize,
+};
+
+use serde::{Deserialize, Serialize};
 
 use super::control::{Control, Message};
 use super::explain::{Kernel, chapter};
@@ -24,7 +28,11 @@ use super::sys::SysError;
 /// Gives the container a terminal of its own: makes the pair in the container's devpts, makes it
 /// the controlling terminal of this session and its three standard streams, and hands the other
 /// end out.
-pub(super) fn open(kernel: &mut Kernel<'_>, control: &Control) -> Result<(), SysError> {
+pub(super) fn open(
+    kernel: &mut Kernel<'_>,
+    control: &Control,
+    size: Option<Size>,
+) -> Result<(), SysError> {
     kernel.turn_to(chapter::INIT);
     let outer = kernel.ask(
         "a new pair of terminal ends, of the container's own devpts",
@@ -43,6 +51,13 @@ pub(super) fn open(kernel: &mut Kernel<'_>, control: &Control) -> Result<(), Sys
             ioctl_tiocgptpeer(&outer, flags)
         },
     )?;
+    if let Some(size) = size {
+        kernel.ask(
+            "as many lines and columns as the person's terminal",
+            || format!("ioctl(ptmx, TIOCSWINSZ, {} by {})", size.rows, size.columns),
+            || tcsetwinsize(&outer, size.into()),
+        )?;
+    }
     kernel.ask(
         "the terminal of this session: Ctrl-C typed there is a signal here",
         || "ioctl(pts, TIOCSCTTY)".to_owned(),
@@ -80,6 +95,36 @@ fn console(kernel: &mut Kernel<'_>, outer: &OwnedFd) -> Result<(), SysError> {
             mount(Some(source), target, None::<&str>, flags, None::<&str>)
         },
     )
+}
+
+/// How much fits on a terminal, in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Size {
+    pub rows: u16,
+    pub columns: u16,
+}
+
+impl Size {
+    /// The size of the person's terminal, when one of the standard streams is one.
+    pub(super) fn of_person() -> Option<Self> {
+        let streams = [stdin(), stdout(), stderr()];
+        let size = streams.into_iter().find_map(|s| tcgetwinsize(s).ok())?;
+        Some(Self {
+            rows: size.ws_row,
+            columns: size.ws_col,
+        })
+    }
+}
+
+impl From<Size> for Winsize {
+    fn from(size: Size) -> Self {
+        Self {
+            ws_row: size.rows,
+            ws_col: size.columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        }
+    }
 }
 
 /// Whether a person sits at standard input.
@@ -201,10 +246,9 @@ impl Connection {
 
     /// Gives the container's terminal the size of the person's.
     pub(super) fn copy_size(&self) {
-        let streams = [stdin(), stdout(), stderr()];
-        if let Some(size) = streams.into_iter().find_map(|s| tcgetwinsize(s).ok()) {
+        if let Some(size) = Size::of_person() {
             // A terminal that does not take a size keeps its own.
-            let _ = tcsetwinsize(&self.outer, size);
+            let _ = tcsetwinsize(&self.outer, size.into());
         }
     }
 }

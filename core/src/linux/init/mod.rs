@@ -17,6 +17,7 @@ use super::control::{Control, Failure, FailureKind, Message};
 use super::explain::Kernel;
 use super::explain::chapter::{CONFINE, INIT, NAMESPACES, NETWORK, ROOTFS, USERS};
 use super::sys::SysError;
+use super::terminal::Size;
 use super::views::Views;
 use super::{capabilities, exec, reaper};
 use crate::accounts::Identity;
@@ -30,6 +31,8 @@ pub(super) struct Job {
     pub target: PathBuf,
     /// The container's specification.
     pub spec: Spec,
+    /// How large the person's terminal is, where the command gets one.
+    pub size: Option<Size>,
     /// Whether this process stays as PID 1 and the command becomes its child.
     pub init: bool,
     /// Whether every request to the kernel is told.

@@ -68,7 +68,7 @@ pub(super) fn arrange_streams(init: &mut Init<'_>) -> Result<(), Stop> {
         unistd::setsid,
     )?;
     if init.process.terminal() == Some(true) {
-        terminal::open(&mut init.kernel, init.control)?;
+        terminal::open(&mut init.kernel, init.control, init.job.size)?;
     } else if let Some(stdin) = init.stdin.take() {
         init.kernel.ask(
             "the command's standard input takes the place of our line to the outside",

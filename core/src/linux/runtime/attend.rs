@@ -17,7 +17,7 @@ use crate::event::Event;
 use crate::linux::control::{Control, Failure, Message};
 use crate::linux::signals::Signals;
 use crate::linux::sys::SysError;
-use crate::linux::terminal::Connection;
+use crate::linux::terminal::{Connection, Size};
 use crate::linux::{enter, init, stage};
 
 /// A container that is being attended to.
@@ -206,6 +206,8 @@ fn send_job(request: &Request, control: &Control) -> io::Result<()> {
     let job = init::Job {
         target: target(request),
         spec: request.spec.clone(),
+        // Known from the start, so that the command never sees a terminal without a size.
+        size: Size::of_person(),
         init: request.init,
         explain: request.explain,
     };
