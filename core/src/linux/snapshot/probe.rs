@@ -33,7 +33,9 @@ fn try_mount(scratch: &Path, userxattr: bool) -> Result<(), SysError> {
         upper,
         work,
         userxattr,
-        volatile: false,
+        // Otherwise unmounting would write everything to the disk that waits for it, of all
+        // programs.
+        volatile: true,
     };
     rootfs.mount(&merged)?;
     // A mount that succeeds proves little: without attributes to write its notes in, overlayfs

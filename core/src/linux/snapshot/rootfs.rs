@@ -65,21 +65,31 @@ impl RootFs {
                 if *volatile {
                     forget_last_mount(work);
                 }
-                let (options, _open) = self.options()?;
-                let call = || {
-                    let (target, options) = (quoted(target), quoted(&options));
-                    format!("mount(\"overlay\", {target}, \"overlay\", 0, {options})")
-                };
-                mount(
-                    Some("overlay"),
-                    target,
-                    Some("overlay"),
-                    MsFlags::empty(),
-                    Some(options.as_os_str()),
-                )
-                .map_err(|e| explain(SysError::new(call(), e)))
+                match self.mount_overlay(target, *volatile) {
+                    // Linux before 5.10 does not know the option, which only saves time.
+                    Err(e) if *volatile && e.errno == Errno::EINVAL => {
+                        self.mount_overlay(target, false)
+                    }
+                    result => result,
+                }
             }
         }
+    }
+
+    fn mount_overlay(&self, target: &Path, volatile: bool) -> Result<(), SysError> {
+        let (options, _open) = self.options(volatile)?;
+        let call = || {
+            let (target, options) = (quoted(target), quoted(&options));
+            format!("mount(\"overlay\", {target}, \"overlay\", 0, {options})")
+        };
+        mount(
+            Some("overlay"),
+            target,
+            Some("overlay"),
+            MsFlags::empty(),
+            Some(options.as_os_str()),
+        )
+        .map_err(|e| explain(SysError::new(call(), e)))
     }
 
     /// Overlayfs' mount options, and the descriptors that must stay open while they are used.
@@ -87,13 +97,13 @@ impl RootFs {
     /// Paths are written out where they fit, because that is what people then read in
     /// `/proc/self/mounts`. Where they do not fit a page, or hold a character that means something
     /// to overlayfs, each is opened and written as `/proc/self/fd/N`.
-    fn options(&self) -> Result<(OsString, Vec<File>), SysError> {
+    fn options(&self, volatile: bool) -> Result<(OsString, Vec<File>), SysError> {
         let Self::Overlay {
             lower,
             upper,
             work,
             userxattr,
-            volatile,
+            ..
         } = self
         else {
             return Ok((OsString::new(), Vec::new()));
@@ -113,7 +123,7 @@ impl RootFs {
             if *userxattr {
                 options.extend_from_slice(b",userxattr");
             }
-            if *volatile {
+            if volatile {
                 options.extend_from_slice(b",volatile");
             }
             OsString::from_vec(options)
@@ -197,7 +207,11 @@ mod tests {
     #[test]
     fn options_are_readable_where_they_fit() {
         let check = |rootfs: RootFs, expected: &str| {
-            assert_eq!(rootfs.options().unwrap().0, OsString::from(expected));
+            let RootFs::Overlay { volatile, .. } = rootfs else {
+                panic!("{rootfs:?} is no overlay");
+            };
+            let (options, _) = rootfs.options(volatile).unwrap();
+            assert_eq!(options, OsString::from(expected));
         };
         check(
             overlay(vec!["/b".into(), "/a".into()], false, false),
@@ -224,7 +238,7 @@ mod tests {
                 userxattr: false,
                 volatile: false,
             };
-            match rootfs.options() {
+            match rootfs.options(false) {
                 Ok((options, open)) => {
                     assert!(fits && options.len() <= MOST_OPTION_BYTES);
                     assert_eq!(open.len(), count + 2);
