@@ -11,18 +11,20 @@ use crate::fixtures;
 use crate::suites::Suite;
 use crate::wasm;
 
-/// A program that the end-to-end suites call, and the Debian package that has it.
-const PROGRAMS: &[(&str, &str)] = &[
-    ("busybox", "busybox-static"),
-    ("crun", "crun"),
-    ("debootstrap", "debootstrap"),
-    ("newuidmap", "uidmap"),
-    ("podman", "podman"),
-    ("python3", "python3-pip"),
-    ("script", "bsdutils"),
-    ("setpriv", "util-linux"),
-    ("skopeo", "skopeo"),
-    ("umoci", "umoci"),
+/// What a family of suites calls: the program, and the Debian package that has it.
+const PROGRAMS: &[(&str, &str, &str)] = &[
+    ("cli", "xz", "xz-utils"),
+    ("cli", "zstd", "zstd"),
+    ("e2e", "busybox", "busybox-static"),
+    ("e2e", "crun", "crun"),
+    ("e2e", "debootstrap", "debootstrap"),
+    ("e2e", "newuidmap", "uidmap"),
+    ("e2e", "podman", "podman"),
+    ("e2e", "python3", "python3-pip"),
+    ("e2e", "script", "bsdutils"),
+    ("e2e", "setpriv", "util-linux"),
+    ("e2e", "skopeo", "skopeo"),
+    ("e2e", "umoci", "umoci"),
 ];
 
 /// The ordinary user of the end-to-end tests who has subordinate ids.
@@ -38,12 +40,9 @@ pub(crate) fn prepare(suites: &[Suite], project: &Path, log: &Path) {
     if wanted("wasm") && wasm::toolchain().is_none() && !wasm::add_by_rustup(log) {
         packages.extend(wasm::packages());
     }
-    if wanted("e2e") {
-        let missing = PROGRAMS
-            .iter()
-            .filter(|(program, _)| !command::found(program));
-        packages.extend(missing.map(|(_, package)| (*package).to_owned()));
-    }
+    let called = PROGRAMS.iter().filter(|(family, ..)| wanted(family));
+    let missing = called.filter(|(_, program, _)| !command::found(program));
+    packages.extend(missing.map(|(_, _, package)| (*package).to_owned()));
     if !packages.is_empty() {
         install(&packages, log);
     }
