@@ -11,21 +11,26 @@ use crate::fixtures;
 use crate::suites::Suite;
 use crate::wasm;
 
-/// What a family of suites calls: the program, and the Debian package that has it.
-const PROGRAMS: &[(&str, &str, &str)] = &[
-    ("cli", "xz", "xz-utils"),
-    ("cli", "zstd", "zstd"),
-    ("e2e", "busybox", "busybox-static"),
-    ("e2e", "crun", "crun"),
-    ("e2e", "debootstrap", "debootstrap"),
-    ("e2e", "newuidmap", "uidmap"),
-    ("e2e", "podman", "podman"),
-    ("e2e", "python3", "python3-pip"),
-    ("e2e", "script", "bsdutils"),
-    ("e2e", "setpriv", "util-linux"),
-    ("e2e", "skopeo", "skopeo"),
-    ("e2e", "umoci", "umoci"),
+/// What the suites call: a program, the Debian package that has it, and how the
+/// suites' names begin.
+const PROGRAMS: &[(&str, &str, &[&str])] = &[
+    ("busybox", "busybox-static", &["e2e"]),
+    ("crun", "crun", &["e2e"]),
+    ("debootstrap", "debootstrap", &["e2e"]),
+    ("newuidmap", "uidmap", NAMESPACES),
+    ("podman", "podman", &["e2e"]),
+    ("python3", "python3-pip", &["e2e"]),
+    ("script", "bsdutils", &["e2e"]),
+    ("setpriv", "util-linux", &["e2e"]),
+    ("skopeo", "skopeo", &["e2e"]),
+    ("umoci", "umoci", &["e2e"]),
+    ("unshare", "util-linux", NAMESPACES),
+    ("xz", "xz-utils", &["cli"]),
+    ("zstd", "zstd", &["cli"]),
 ];
+
+/// The suites that make user namespaces.
+const NAMESPACES: &[&str] = &["unit", "twins", "hostile", "e2e"];
 
 /// The ordinary user of the end-to-end tests who has subordinate ids.
 pub(crate) const USER: &str = "coracle-test";
@@ -40,20 +45,21 @@ pub(crate) fn prepare(suites: &[Suite], project: &Path, log: &Path) {
     if wanted("wasm") && wasm::toolchain().is_none() && !wasm::add_by_rustup(log) {
         packages.extend(wasm::packages());
     }
-    let called = PROGRAMS.iter().filter(|(family, ..)| wanted(family));
-    let missing = called.filter(|(_, program, _)| !command::found(program));
-    packages.extend(missing.map(|(_, _, package)| (*package).to_owned()));
+    let any = |families: &[&str]| families.iter().any(|family| wanted(family));
+    let called = PROGRAMS.iter().filter(|(.., families)| any(families));
+    let missing = called.filter(|(program, ..)| !command::found(program));
+    packages.extend(missing.map(|(_, package, _)| (*package).to_owned()));
     if !packages.is_empty() {
         install(&packages, log);
     }
-    if wanted("e2e") {
-        if is_root() {
-            add_user(USER, true, log);
-            add_user(LONE, false, log);
-        }
-        if let Err(message) = fixtures::python(project, log) {
-            say(&message);
-        }
+    if any(NAMESPACES) && is_root() {
+        add_user(USER, true, log);
+        add_user(LONE, false, log);
+    }
+    if wanted("e2e")
+        && let Err(message) = fixtures::python(project, log)
+    {
+        say(&message);
     }
 }
 
