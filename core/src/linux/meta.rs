@@ -132,8 +132,8 @@ pub fn set_time(dir: &Dir, mtime: Timestamp) -> Result<(), SysError> {
 pub struct OverlayNotes {
     /// Nothing of the layers below shines through this directory.
     pub opaque: bool,
-    /// The directory was renamed, or the file holds no data: features that Coracle never turns
-    /// on, because only a kernel with the same mount options can read them.
+    /// The directory was renamed, the file holds no data, or whiteouts are attributes: features
+    /// that Coracle never turns on, because only a kernel with the same mount options reads them.
     pub foreign: bool,
 }
 
@@ -146,9 +146,12 @@ pub fn read(dir: &Dir, name: &[u8], stat: &Stat) -> Result<(Meta, OverlayNotes),
     for key in list(dir, name, &path)? {
         if let Some(note) = OVERLAY.iter().find_map(|o| key.strip_prefix(*o)) {
             match note {
-                b"opaque" => {
-                    notes.opaque |= value(dir, name, &path, &key)?.as_deref() == Some(b"y");
-                }
+                b"opaque" => match value(dir, name, &path, &key)?.as_deref() {
+                    Some(b"y") => notes.opaque = true,
+                    // The directory holds whiteouts in another form.
+                    Some(b"x") => notes.foreign = true,
+                    _ => {}
+                },
                 b"redirect" | b"metacopy" => notes.foreign = true,
                 _ => {}
             }

@@ -442,3 +442,96 @@ fn is_absent(errno: Errno) -> bool {
 fn text(path: &RootedPath) -> String {
     format!("\"/{}\"", path.as_bytes().escape_ascii())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn path(text: &str) -> RootedPath {
+        RootedPath::parse(text).unwrap()
+    }
+
+    /// A root with links of every kind, beside a file that nobody may reach.
+    fn root() -> (tempfile::TempDir, RootDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let inside = folder.path().join("root");
+        std::fs::create_dir_all(inside.join("usr/bin")).unwrap();
+        std::fs::write(inside.join("usr/bin/sh"), "inside").unwrap();
+        std::fs::write(folder.path().join("sh"), "outside").unwrap();
+        for (target, name) in [
+            ("usr/bin", "bin"),
+            ("/usr/bin", "absolute"),
+            ("../../../usr/bin", "up"),
+            ("..", "parent"),
+            ("/proc/self/root", "magic"),
+            ("missing/deep", "dangling"),
+            ("loop", "loop"),
+            ("/", "usr/root"),
+        ] {
+            symlink(target, inside.join(name)).unwrap();
+        }
+        let root = RootDir::open(inside).unwrap();
+        (folder, root)
+    }
+
+    #[test]
+    fn files_are_found_as_a_process_inside_finds_them() {
+        let (_folder, root) = root();
+        let check = |name: &str, expected: Result<&str, Errno>| {
+            let found = root.open_file(name).map(|mut file| {
+                let mut text = String::new();
+                file.read_to_string(&mut text).unwrap();
+                text
+            });
+            let found = found.as_deref().map_err(|e| e.errno);
+            assert_eq!(found, expected, "{name}");
+        };
+        check("usr/bin/sh", Ok("inside"));
+        check("bin/sh", Ok("inside"));
+        check("absolute/sh", Ok("inside"));
+        check("/usr/root/bin/sh", Ok("inside"));
+        check("up/sh", Ok("inside"));
+        check("../../usr/bin/sh", Ok("inside"));
+        check("parent/sh", Err(Errno::ENOENT));
+        check("loop/sh", Err(Errno::ELOOP));
+    }
+
+    #[test]
+    fn directories_are_taken_as_written_found_or_made() {
+        let check = |name: &str, literal: bool, found: Option<&str>, made: &str| {
+            let (_folder, root) = root();
+            assert_eq!(root.dir(&path(name)).is_ok(), literal, "{name}");
+            let dir = root.find_dir(&path(name)).unwrap();
+            assert_eq!(dir.map(|d| d.at().clone()), found.map(path), "{name}");
+            let dir = root.make_dir(&path(name), &mut |_, _| {}).unwrap();
+            assert_eq!(*dir.at(), path(made), "{name}");
+            assert!(root.path().join(made).is_dir(), "{name}");
+        };
+        check("", true, Some(""), "");
+        check("usr/bin", true, Some("usr/bin"), "usr/bin");
+        check("bin", false, Some("usr/bin"), "usr/bin");
+        check("up", false, Some("usr/bin"), "usr/bin");
+        check("parent", false, Some(""), "");
+        check("usr/root/bin", false, Some("usr/bin"), "usr/bin");
+        check("new/deep", false, None, "new/deep");
+        check("dangling/er", false, None, "missing/deep/er");
+        check("magic/x", false, None, "proc/self/root/x");
+        check("bin/sh/x", false, None, "usr/bin/sh/x");
+    }
+
+    #[test]
+    fn removing_never_follows() {
+        let (folder, root) = root();
+        symlink(folder.path(), root.path().join("usr/out")).unwrap();
+        root.remove(&path("usr")).unwrap();
+        root.remove(&path("usr")).unwrap();
+        root.remove(&path("bin/sh")).unwrap();
+        assert_eq!(std::fs::read(folder.path().join("sh")).unwrap(), b"outside");
+        assert!(root.path().join("bin").is_symlink() && !root.path().join("usr").exists());
+        root.remove(&RootedPath::root()).unwrap();
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
+    }
+}

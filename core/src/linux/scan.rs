@@ -212,3 +212,75 @@ pub(super) fn device_of(stat: &Stat) -> Option<Kind> {
 fn same_but_for_time(a: &Meta, b: &Meta) -> bool {
     (a.mode, a.uid, a.gid, &a.xattrs) == (b.mode, b.uid, b.gid, &b.xattrs)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use rustix::fs::XattrFlags;
+
+    use super::*;
+
+    #[test]
+    fn an_upper_directory_is_a_layer() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in ["opaque", "plain"] {
+            std::fs::create_dir(at(name)).unwrap();
+        }
+        let mark = |name: &str, key: &str, value: &[u8]| {
+            rustix::fs::setxattr(at(name), key, value, XattrFlags::empty()).unwrap();
+        };
+        mark("opaque", "user.overlay.opaque", b"y");
+        mark("plain", "user.overlay.origin", b"whatever");
+        mark("plain", "user.note", b"kept");
+        std::fs::write(at("file"), "bytes").unwrap();
+        std::fs::hard_link(at("file"), at("plain/again")).unwrap();
+        let _socket = UnixListener::bind(at("socket")).unwrap();
+        let upper = Arc::new(RootDir::open(folder.path()).unwrap());
+        let top = upper.dir(&RootedPath::root()).unwrap();
+        top.make_node(FileType::CharacterDevice, 0, 0, b"gone")
+            .unwrap();
+        let (before, _) = meta::read(&top, b"", &top.stat_self().unwrap()).unwrap();
+
+        let layer = scan_upper(&upper, &before).unwrap();
+        let path = |text: &str| RootedPath::parse(text).unwrap();
+        assert_eq!(
+            layer.hides,
+            [
+                Whiteout::Path(path("gone")),
+                Whiteout::Below(path("opaque"))
+            ]
+        );
+        let adds: Vec<_> = layer.adds.iter().map(|(p, _)| p.to_text()).collect();
+        assert_eq!(adds, ["file", "opaque", "plain", "plain/again"]);
+        assert!(Arc::ptr_eq(&layer.adds[0].1, &layer.adds[3].1));
+        let keys: Vec<_> = layer.adds[2].1.meta.xattrs.keys().collect();
+        assert_eq!(keys, [b"user.note"]);
+
+        // The root is told when more than its time is another.
+        let layer = scan_upper(&upper, &Meta::new(0o711)).unwrap();
+        assert!(layer.adds[0].0.is_root());
+    }
+
+    #[test]
+    fn what_another_mount_wrote_is_refused() {
+        for (key, value) in [
+            ("redirect", "/elsewhere"),
+            ("metacopy", ""),
+            ("opaque", "x"),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let key = format!("user.overlay.{key}");
+            let file = folder.path().join("d");
+            std::fs::create_dir(&file).unwrap();
+            rustix::fs::setxattr(&file, key, value.as_bytes(), XattrFlags::empty()).unwrap();
+            let upper = Arc::new(RootDir::open(folder.path()).unwrap());
+            let error = scan_upper(&upper, &Meta::new(0o755)).unwrap_err();
+            assert!(
+                error.to_string().starts_with("/d was written by"),
+                "{error}"
+            );
+        }
+    }
+}

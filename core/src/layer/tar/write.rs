@@ -24,6 +24,13 @@ pub fn write(layer: &Layer, out: impl Write) -> io::Result<()> {
         while let Some(hide) = hides.next_if(|hide| stands_before(hide, path)) {
             write_whiteout(&mut out, &hide)?;
         }
+        if path.name().starts_with(WHITEOUT) {
+            // Written down, it would hide another file instead of being one.
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{path} begins with .wh., which no file of a layer may; rename it"),
+            ));
+        }
         let first = *first_paths.entry(Arc::as_ptr(node)).or_insert(path);
         if first == path || node.kind == Kind::Directory {
             write_node(&mut out, path, &node.meta, &node.kind)?;
@@ -228,5 +235,24 @@ impl Read for Exactly {
         }
         self.left -= n;
         Ok(usize::try_from(n).unwrap_or(usize::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// image-spec, layer, "Whiteouts": names with the prefix `.wh.` are reserved.
+    #[test]
+    fn a_file_that_looks_like_a_whiteout_is_refused() {
+        let layer = Layer {
+            hides: Vec::new(),
+            adds: vec![(
+                RootedPath::parse("tmp/.wh.etc").unwrap(),
+                Arc::new(Node::file(0o644, *b"")),
+            )],
+        };
+        let error = write(&layer, Vec::new()).unwrap_err().to_string();
+        assert!(error.contains("/tmp/.wh.etc begins with .wh."), "{error}");
     }
 }
