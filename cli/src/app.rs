@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    base, build, completion, demo, dockerfile_parse, doctor, history, image_check, image_ls_files,
-    image_tree, image_unpack, images, import, inspect, layer_apply, layer_diff, layer_ls, load,
-    prune, reference_parse, rmi, run, save, tag, version,
+    base, build, completion, demo, dockerfile_parse, doctor, fsck, history, image_check,
+    image_ls_files, image_tree, image_unpack, images, import, inspect, layer_apply, layer_diff,
+    layer_ls, load, prune, reference_parse, rmi, run, save, system_df, system_prune, tag, version,
 };
 use crate::context::Context;
 use crate::failure::Outcome;
@@ -60,6 +60,7 @@ enum Command {
     #[command(subcommand)]
     Dockerfile(DockerfileCommand),
     Doctor(doctor::Options),
+    Fsck(fsck::Options),
     History(history::Options),
     /// Manage images
     #[command(subcommand)]
@@ -77,6 +78,9 @@ enum Command {
     Rmi(rmi::Options),
     Run(Box<run::Options>),
     Save(save::Options),
+    /// Manage Coracle
+    #[command(subcommand)]
+    System(SystemCommand),
     Tag(tag::Options),
     Version(version::Options),
 }
@@ -135,6 +139,13 @@ enum ReferenceCommand {
     Parse(reference_parse::Options),
 }
 
+/// `coracle system …`.
+#[derive(Debug, Subcommand)]
+enum SystemCommand {
+    Df(system_df::Options),
+    Prune(system_prune::Options),
+}
+
 /// The whole command line as a value, for help and completion.
 pub(crate) fn command() -> clap::Command {
     Cli::command()
@@ -159,6 +170,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Demo(options) => demo::run(&options),
         Command::Dockerfile(DockerfileCommand::Parse(options)) => dockerfile_parse::run(&options),
         Command::Doctor(options) => doctor::run(&options, &context()?),
+        Command::Fsck(options) => fsck::run(&options, &context()?),
         Command::History(options) | Command::Image(ImageCommand::History(options)) => {
             history::run(&options, &context()?)
         }
@@ -194,6 +206,8 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Save(options) | Command::Image(ImageCommand::Save(options)) => {
             save::run(&options, &context()?)
         }
+        Command::System(SystemCommand::Df(options)) => system_df::run(&options, &context()?),
+        Command::System(SystemCommand::Prune(options)) => system_prune::run(&options, &context()?),
         Command::Tag(options) | Command::Image(ImageCommand::Tag(options)) => {
             tag::run(&options, &context()?)
         }

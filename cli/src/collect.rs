@@ -6,15 +6,16 @@ use std::collections::BTreeSet;
 use coracle::build::cache_directory::CacheDirectory;
 use coracle::digest::ChainId;
 use coracle::event;
+use coracle::image;
 use coracle::linux::containers;
 use coracle::linux::snapshot::Snapshots;
 use coracle::linux::userns;
+use coracle::spec::Descriptor;
 use coracle::store::{Store, gc};
 
 use crate::commands::run;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::names;
 
 /// To be called before anything that ends with [`collect`]: unpacked files belong to users whom
 /// only a user namespace has, so an ordinary user must be in one.
@@ -40,32 +41,55 @@ pub(crate) fn in_use(context: &Context) -> Result<Vec<(String, String)>, Failure
 /// Removes what is no longer needed. Returns the bytes of blobs and unpacked files together;
 /// `None` when the store is in use, so that nothing was removed.
 pub(crate) fn collect(store: &dyn Store, context: &Context) -> Result<Option<u64>, Failure> {
-    let mut roots = Vec::new();
-    let cache = context.root.join("cache");
-    if cache.is_dir() {
-        // What a build step made is kept as long as the cache remembers the step.
-        let entries = CacheDirectory::open(cache)?.entries()?;
-        roots.extend(entries.into_iter().map(|entry| entry.layer.blob));
-    }
-    let Some(collected) = gc::collect(store, &roots)? else {
+    // Nobody builds, loads or starts a container until the last snapshot is gone.
+    let Some(alone) = store.alone()? else {
         return Ok(None);
     };
+    let collected = gc::collect_alone(store, &cache_roots(context)?, &alone)?;
     Ok(Some(collected.bytes + remove_snapshots(store, context)?))
 }
 
-/// A snapshot can always be made again from its layers, so only those of images are kept.
+/// What build steps made is kept as long as the cache remembers the steps.
+pub(crate) fn cache_roots(context: &Context) -> Result<Vec<Descriptor>, Failure> {
+    let steps = match cache(context)? {
+        Some(cache) => cache.steps()?,
+        None => Vec::new(),
+    };
+    Ok(steps.into_iter().map(|(_, step)| step.layer.blob).collect())
+}
+
+/// The build cache, if there is one.
+pub(crate) fn cache(context: &Context) -> Result<Option<CacheDirectory>, Failure> {
+    let path = context.root.join("cache");
+    if !path.is_dir() {
+        return Ok(None);
+    }
+    Ok(Some(CacheDirectory::open(path)?))
+}
+
+/// The chains of all images, also of those for other platforms.
+pub(crate) fn chains(store: &dyn Store) -> Result<BTreeSet<ChainId>, Failure> {
+    let mut chains = BTreeSet::new();
+    for (_, target) in store.tags()? {
+        chains.extend(image::all_chains(store, &target)?);
+    }
+    Ok(chains)
+}
+
+/// A snapshot can always be made again from its layers, so only those of images are kept, and
+/// those that a container stands on.
 fn remove_snapshots(store: &dyn Store, context: &Context) -> Result<u64, Failure> {
     if !context.root.join("snapshots").is_dir() {
         return Ok(0);
     }
-    let images = names::all(store, &context.platform, &mut |_, _| ())?;
-    let needed: BTreeSet<ChainId> = images
-        .iter()
-        .flat_map(|named| named.image.chain_ids())
+    let needed = chains(store)?;
+    let stood_on: String = run::running(&context.root.join("containers"), run::LOWER_FILE)
+        .into_iter()
+        .map(|(_, lower)| lower)
         .collect();
     let snapshots = Snapshots::open(&context.root, &|name| std::env::var(name).ok())?;
     let mut usage = snapshots.usage()?;
-    usage.retain(|(chain, _)| !needed.contains(chain));
+    usage.retain(|(chain, _)| !needed.contains(chain) && !stood_on.contains(chain.0.hex()));
     let (chains, sizes): (Vec<_>, Vec<_>) = usage.into_iter().unzip();
     snapshots.remove(&chains)?;
     Ok(sizes.into_iter().sum())

@@ -116,6 +116,7 @@ fn help() {
         "dockerfile",
         "dockerfile parse",
         "doctor",
+        "fsck",
         "history",
         "image",
         "image check",
@@ -137,6 +138,9 @@ fn help() {
         "rmi",
         "run",
         "save",
+        "system",
+        "system df",
+        "system prune",
         "tag",
         "version",
     ] {

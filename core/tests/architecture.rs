@@ -75,8 +75,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "linux",
         &[
-            "accounts", "build", "digest", "event", "image", "layer", "path", "runtime", "spec",
-            "store", "tree",
+            "accounts",
+            "build",
+            "digest",
+            "event",
+            "image",
+            "layer",
+            "path",
+            "reference",
+            "runtime",
+            "spec",
+            "store",
+            "tree",
         ],
     ),
 ];

@@ -7,9 +7,9 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 use coracle::store::Store;
 
 use crate::collect;
+use crate::commands::system_prune;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
-use crate::names;
 use crate::output::{self, human};
 
 /// Remove unused images
@@ -67,20 +67,9 @@ pub(crate) fn images(options: &ImageOptions, context: &Context) -> Outcome {
     }
     collect::enter(context)?;
     let store = context.store()?;
-    let in_use = collect::in_use(context)?;
     let mut said = String::new();
-    for named in names::all(&*store, &context.platform, &mut |_, _| ())? {
-        let id = named.image.id();
-        let used = in_use.iter().any(|(image, _)| image == id.as_str());
-        if used || (!options.all && !named.references.is_empty()) {
-            continue;
-        }
-        for reference in &named.references {
-            store.untag(&reference.canonical())?;
-            let _ = writeln!(said, "Untagged: {}", reference.familiar());
-        }
-        store.untag(named.target.digest.as_str())?;
-        let _ = writeln!(said, "Deleted: {id}");
+    for (verb, what) in system_prune::remove_images(&*store, context, options.all)? {
+        let _ = writeln!(said, "{verb}: {what}");
     }
     reclaimed(said, &*store, context)
 }
@@ -102,17 +91,20 @@ pub(crate) fn builder(options: &BuilderOptions, context: &Context) -> Outcome {
 }
 
 fn reclaimed(mut said: String, store: &dyn Store, context: &Context) -> Outcome {
-    let bytes = collect::collect(store, context)?.ok_or_else(|| {
-        Failure::new("the store is in use, by a build for example; nothing could be removed")
-            .hint("Try again when it has ended.")
-    })?;
+    let bytes = collect::collect(store, context)?.ok_or_else(in_use)?;
     let _ = writeln!(said, "Total reclaimed space: {}", human::size(bytes, 4));
     output::print(&said)?;
     Ok(0)
 }
 
+/// Why nothing was removed.
+pub(super) fn in_use() -> Failure {
+    Failure::new("the store is in use, by a build for example; nothing could be removed")
+        .hint("Try again when it has ended.")
+}
+
 /// Asks, as Docker does. Without a terminal there is nobody to ask, and nothing is removed.
-fn agreed(what: &str) -> Result<bool, Failure> {
+pub(super) fn agreed(what: &str) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::new(format!(
             "this would remove {what}, and there is no terminal to ask you at"

@@ -35,13 +35,33 @@ impl CacheDirectory {
 
     /// Every entry. A collection must keep the blobs that they name.
     pub fn entries(&self) -> Result<Vec<Entry>, StoreError> {
-        let steps = self.root.join("steps");
-        let mut entries = Vec::new();
-        for file in fs::read_dir(&steps).map_err(at("read directory", &steps))? {
-            let path = file.map_err(at("read directory", &steps))?.path();
-            entries.extend(read(&path)?);
+        let steps = self.steps()?;
+        Ok(steps.into_iter().map(|(_, entry)| entry).collect())
+    }
+
+    /// Every step with the key that it is found by, in order of key.
+    pub fn steps(&self) -> Result<Vec<(CacheKey, Entry)>, StoreError> {
+        let directory = self.root.join("steps");
+        let mut steps = Vec::new();
+        for file in fs::read_dir(&directory).map_err(at("read directory", &directory))? {
+            let file = file.map_err(at("read directory", &directory))?;
+            let name = file.file_name();
+            let key = format!("sha256:{}", name.to_string_lossy()).parse::<Digest>();
+            if let (Ok(key), Some(entry)) = (key, read(&file.path())?) {
+                steps.push((CacheKey(key), entry));
+            }
         }
-        Ok(entries)
+        steps.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(steps)
+    }
+
+    /// Forgets a step. That it is not there is no error.
+    pub fn forget(&self, key: &CacheKey) -> Result<(), StoreError> {
+        let path = self.step(key);
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(at("remove", &path)(e)),
+            _ => Ok(()),
+        }
     }
 
     fn step(&self, key: &CacheKey) -> PathBuf {

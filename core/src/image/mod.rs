@@ -3,6 +3,7 @@
 //! An image is a tree of digests. Its manifest names its config and its layers, so whoever holds
 //! the manifest's digest can check everything else; the config's digest is the image's ID.
 
+mod chains;
 mod check;
 mod commit;
 mod files;
@@ -14,6 +15,7 @@ mod open;
 #[cfg(test)]
 mod tests;
 
+pub use chains::all_chains;
 pub use check::{Problem, check};
 pub use commit::{Draft, store_layer};
 pub use files::{FileRow, files, layer_files, layer_rows};

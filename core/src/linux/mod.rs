@@ -5,6 +5,7 @@ pub mod sys;
 // Disks: layers become directories, and directories layers.
 pub mod archive;
 pub mod base;
+pub mod fsck;
 mod lower;
 pub mod meta;
 pub mod root;

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde::de::DeserializeOwned;
 
-use super::{BlobStore, Store, StoreError};
+use super::{BlobStore, Hold, Store, StoreError};
 use crate::digest::Digest;
 use crate::spec::{Descriptor, Index, Manifest, media};
 
@@ -26,10 +26,20 @@ pub struct Collected {
 ///
 /// When a manifest that is needed cannot be read, nothing is removed: what it needs is unknown.
 pub fn collect(store: &dyn Store, roots: &[Descriptor]) -> Result<Option<Collected>, StoreError> {
-    let Some(_alone) = store.alone()? else {
+    let Some(alone) = store.alone()? else {
         return Ok(None);
     };
-    remove(store, unreachable(store, roots)?).map(Some)
+    collect_alone(store, roots, &alone).map(Some)
+}
+
+/// As [`collect`], for somebody who is alone already and stays so: to take away first the blobs,
+/// and then what was made of them.
+pub fn collect_alone(
+    store: &dyn Store,
+    roots: &[Descriptor],
+    _alone: &Hold,
+) -> Result<Collected, StoreError> {
+    remove(store, unreachable(store, roots)?)
 }
 
 /// Removes those of `candidates` that no tag leads to, if nobody holds the store. What somebody

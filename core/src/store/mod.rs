@@ -10,6 +10,7 @@ pub mod layout;
 pub mod memory;
 #[cfg(test)]
 mod suite;
+pub mod usage;
 
 use std::any::Any;
 use std::io::{self, Read, Write};
@@ -203,7 +204,7 @@ pub enum StoreError {
         digest: Digest,
     },
     /// A file of the store does not say what it should.
-    #[error("{what} is damaged: {reason}")]
+    #[error("{what} is damaged: {reason}; `coracle fsck` says what else is")]
     Damaged {
         /// The file.
         what: String,

@@ -19,6 +19,9 @@ use crate::failure::Failure;
 /// The file of a container's directory that names its image; `coracle rmi` reads it.
 pub(crate) const IMAGE_FILE: &str = "image";
 
+/// The file of a container's directory that lists the unpacked layers it stands on.
+pub(crate) const LOWER_FILE: &str = "lower";
+
 /// The file of a container's directory that holds its name, if it was given one.
 const NAME_FILE: &str = "name";
 
@@ -33,12 +36,13 @@ pub(super) fn prepare(
 ) -> Result<Request, Failure> {
     let environment = |name: &str| std::env::var(name).ok();
     let snapshots = Snapshots::open(&context.root, &environment)?;
-    let lower = {
-        // While layers are unpacked, no collection may take them away.
-        let _hold = store.hold()?;
-        snapshots.ensure(&image.layers(), store, on)?
-    };
+    // Until it is written down what this container stands on, no collection may take it away.
+    let hold = store.hold()?;
+    let lower = snapshots.ensure(&image.layers(), store, on)?;
     note(&home.path, IMAGE_FILE, image.id().as_str())?;
+    let paths = lower.iter().map(|path| format!("{}\n", path.display()));
+    note(&home.path, LOWER_FILE, &paths.collect::<String>())?;
+    drop(hold);
     let root = snapshots.prepare(&lower, &home.path, true, on)?;
     let place = Place {
         id: home.id.clone(),

@@ -14,7 +14,7 @@ use coracle::linux::userns;
 use coracle::runtime::RunOptions;
 use coracle::store::Store;
 
-pub(crate) use self::container::{IMAGE_FILE, running};
+pub(crate) use self::container::{IMAGE_FILE, LOWER_FILE, running};
 use self::container::{container_name, prepare, take_name, write_new};
 use self::options::Surroundings;
 use crate::commands::build::platform;

@@ -9,6 +9,7 @@
 //! is killed leaves a directory with a temporary name, which the next one sweeps away.
 
 mod fill;
+mod inventory;
 mod pipe;
 mod plain;
 mod probe;
@@ -17,13 +18,14 @@ mod unchanged;
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nix::errno::Errno;
 
 use self::fill::{Job, event};
+pub use self::inventory::{Kept, disk_usage, inventory};
 pub use self::plain::write_out;
 pub use self::rootfs::RootFs;
 use super::meta;
@@ -483,26 +485,6 @@ fn make_private(path: &Path) -> Result<(), SnapshotError> {
         .mode(0o700)
         .create(path)
         .map_err(SnapshotError::io(format!("mkdir {}", path.display())))
-}
-
-/// The bytes that a directory takes on disk; a file with several names counts once.
-fn disk_usage(path: &Path) -> Result<u64, SnapshotError> {
-    let refused = |path: &Path| SnapshotError::io(format!("measure {}", path.display()));
-    let mut seen = std::collections::BTreeSet::new();
-    let mut todo = vec![path.to_owned()];
-    let mut bytes = 0;
-    while let Some(path) = todo.pop() {
-        let stat = fs::symlink_metadata(&path).map_err(refused(&path))?;
-        if stat.nlink() < 2 || stat.is_dir() || seen.insert(stat.ino()) {
-            bytes += stat.blocks() * 512;
-        }
-        if stat.is_dir() {
-            for entry in fs::read_dir(&path).map_err(refused(&path))? {
-                todo.push(entry.map_err(refused(&path))?.path());
-            }
-        }
-    }
-    Ok(bytes)
 }
 
 /// Snapshots of different user namespaces are not the same on disk.
