@@ -223,6 +223,9 @@ fn on_terminal_with(
         "trap : INT; stty rows 33 cols 77; {beside} {}; echo \"exit $?\"; stty -a | grep -o '.icanon'",
         quoted.join(" ")
     );
+    // What an earlier terminal showed is not to be waited for.
+    let path = scene.sandbox.path().join("typescript");
+    let _ = std::fs::remove_file(&path);
     let (keys, hand) = std::io::pipe().unwrap();
     let words = ["-qfc", line.as_str(), "typescript"];
     let keys = std::fs::File::from(std::os::fd::OwnedFd::from(keys));
@@ -233,7 +236,6 @@ fn on_terminal_with(
         .input(keys)
         .limit(Duration::from_secs(30))
         .start();
-    let path = scene.sandbox.path().join("typescript");
     let mut hand = std::fs::File::from(std::os::fd::OwnedFd::from(hand));
     for (seen, keys) in typed {
         wait_until(seen, || {
@@ -298,6 +300,15 @@ fn a_terminal_of_the_host_is_not_handed_in() {
         "{seen:?}"
     );
     assert!(!seen.contains("terminal\r\n"), "{seen:?}");
+    let script = "test -t 0 && echo terminal; echo ready; cat; echo end";
+    let typed = [("ready", "hello\r"), ("hello", "\x04")];
+    let seen = on_terminal(&scene, &["-i"], &["sh", "-c", script], &typed);
+    // Once as the terminal's own echo, and once from the command.
+    assert_eq!(seen.matches("hello\r\n").count(), 2, "{seen:?}");
+    assert!(
+        seen.contains("end\r\nexit 0\r\n") && !seen.contains("terminal\r\n"),
+        "{seen:?}"
+    );
     // Ctrl-C on the host's terminal reaches the command once, by way of the driver.
     let script =
         "trap 'echo caught; sleep 0.2; exit 9' INT; echo ready; while :; do sleep 0.05; done";

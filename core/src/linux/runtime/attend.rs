@@ -11,13 +11,14 @@ use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::pidfd_send_signal;
 
+use super::input::Input;
 use super::output::{Destination, Output};
 use super::{Exit, Request, RunError, Streams};
 use crate::event::Event;
 use crate::linux::control::{Control, Failure, Message};
 use crate::linux::signals::Signals;
 use crate::linux::sys::SysError;
-use crate::linux::terminal::{Connection, Size};
+use crate::linux::terminal::{self, Connection, Size};
 use crate::linux::{enter, init, stage};
 
 /// A container that is being attended to.
@@ -31,6 +32,8 @@ pub(super) struct Container {
     process: Option<OwnedFd>,
     /// The reading ends of what the command writes, where it comes through us.
     outputs: Vec<Output>,
+    /// What the command reads, where it comes through us.
+    input: Option<Input>,
     /// The container's terminal, connected with the person's.
     terminal: Option<Connection>,
     end: Option<Exit>,
@@ -44,6 +47,7 @@ enum Source {
     Signals,
     Output(usize),
     Input,
+    InputPipe,
     Terminal,
 }
 
@@ -80,6 +84,7 @@ pub(super) fn start(request: &Request) -> Result<Container, RunError> {
         line_open: true,
         process: None,
         outputs,
+        input: None,
         terminal: None,
         end: None,
         failure: None,
@@ -106,10 +111,8 @@ pub(super) fn attend(
                 Source::Line => container.listen(request, on)?,
                 Source::Signals => container.pass_on(signals),
                 Source::Output(index) => container.outputs[index].pass_on(on),
-                Source::Input => container
-                    .terminal
-                    .iter_mut()
-                    .for_each(Connection::read_input),
+                Source::Input => container.read_input(),
+                Source::InputPipe => container.input.iter_mut().for_each(Input::pass_on),
                 Source::Terminal => container.terminal.iter_mut().for_each(Connection::exchange),
             }
         }
@@ -135,10 +138,14 @@ impl Container {
                 waiting.push((Source::Output(index), entry));
             }
         }
+        if self.wants_input() {
+            waiting.push((Source::Input, PollFd::new(&stdin, PollFlags::IN)));
+        }
+        if let Some(pipe) = self.input.as_ref().and_then(Input::full) {
+            let entry = PollFd::from_borrowed_fd(pipe, PollFlags::OUT);
+            waiting.push((Source::InputPipe, entry));
+        }
         if let Some(terminal) = &self.terminal {
-            if terminal.wants_input() {
-                waiting.push((Source::Input, PollFd::new(&stdin, PollFlags::IN)));
-            }
             let flags = terminal.wanted();
             if !flags.is_empty() {
                 waiting.push((Source::Terminal, PollFd::new(terminal, flags)));
@@ -159,6 +166,19 @@ impl Container {
             .collect())
     }
 
+    fn wants_input(&self) -> bool {
+        self.terminal.as_ref().is_some_and(Connection::wants_input)
+            || self.input.as_ref().is_some_and(Input::wants_more)
+    }
+
+    fn read_input(&mut self) {
+        match (&mut self.terminal, &mut self.input) {
+            (Some(terminal), _) => terminal.read_input(),
+            (None, Some(input)) => input.read(io::stdin()),
+            (None, None) => {}
+        }
+    }
+
     /// Takes what the stages say.
     fn listen(&mut self, request: &Request, on: &mut dyn FnMut(Event)) -> Result<(), RunError> {
         self.line_open = self.control.fill().map_err(line_broken)?;
@@ -169,7 +189,7 @@ impl Container {
                 Message::Born => {
                     self.process = Some(self.control.descriptor().map_err(line_broken)?);
                     // Room for a bridge: here the namespace exists, and the command waits.
-                    send_job(request, &self.control).map_err(line_broken)?;
+                    self.send_job(request).map_err(line_broken)?;
                 }
                 Message::Terminal => {
                     let outer = self.control.descriptor().map_err(line_broken)?;
@@ -186,6 +206,30 @@ impl Container {
         Ok(())
     }
 
+    /// Sends the first process its job, with the command's standard input.
+    fn send_job(&mut self, request: &Request) -> io::Result<()> {
+        let job = init::Job {
+            target: target(request),
+            spec: request.spec.clone(),
+            // Known from the start, so that the command never sees a terminal without a size.
+            size: Size::of_person(),
+            init: request.init,
+            explain: request.explain,
+        };
+        match request.streams {
+            Streams::Inherit { input: true } if terminal::input_is_terminal() => {
+                let (input, inside) = Input::new()?;
+                self.input = Some(input);
+                self.control.send_with(&job, inside.as_fd())
+            }
+            Streams::Inherit { input: true } => self.control.send_with(&job, io::stdin().as_fd()),
+            Streams::Inherit { input: false } | Streams::Capture => self
+                .control
+                .send_with(&job, File::open("/dev/null")?.as_fd()),
+            Streams::Terminal { .. } => self.control.send(&job),
+        }
+    }
+
     fn pass_on(&self, signals: &Signals) {
         while let Some(arrived) = signals.next() {
             match (arrived.signal, &self.terminal, &self.process) {
@@ -198,25 +242,6 @@ impl Container {
                 _ => {}
             }
         }
-    }
-}
-
-/// Sends the first process its job, with the command's standard input.
-fn send_job(request: &Request, control: &Control) -> io::Result<()> {
-    let job = init::Job {
-        target: target(request),
-        spec: request.spec.clone(),
-        // Known from the start, so that the command never sees a terminal without a size.
-        size: Size::of_person(),
-        init: request.init,
-        explain: request.explain,
-    };
-    match request.streams {
-        Streams::Inherit { input: true } => control.send_with(&job, io::stdin().as_fd()),
-        Streams::Inherit { input: false } | Streams::Capture => {
-            control.send_with(&job, File::open("/dev/null")?.as_fd())
-        }
-        Streams::Terminal { .. } => control.send(&job),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Running a container: from a specification and a root file system to an exit code.
 
 mod attend;
+mod input;
 mod output;
 
 use std::path::PathBuf;
@@ -34,7 +35,7 @@ pub struct Request {
 /// Where a command's standard streams lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Streams {
-    /// To the caller's own; where that is a terminal, output goes through a pipe, as in Docker.
+    /// To the caller's own; where one is a terminal, it goes through a pipe, as in Docker.
     Inherit {
         /// Whether the command reads the caller's standard input; otherwise there is none.
         input: bool,
