@@ -98,12 +98,13 @@ pub fn document<'a>(parsed: &'a Parsed, source: &str) -> Document<'a> {
         syntax: dockerfile.syntax(),
         directives: dockerfile.directives.iter().map(directive).collect(),
         instructions: dockerfile.instructions.iter().map(instruction).collect(),
-        diagnostics: parsed
-            .diagnostics
-            .iter()
-            .map(|d| diagnostic(d, source))
-            .collect(),
+        diagnostics: findings(&parsed.diagnostics, source),
     }
+}
+
+/// Findings about a source, as `coracle dockerfile lint --format json` prints them.
+pub fn findings<'a>(findings: &'a [Diagnostic], source: &str) -> Vec<DiagnosticDocument<'a>> {
+    findings.iter().map(|d| diagnostic(d, source)).collect()
 }
 
 fn directive(directive: &Directive) -> DirectiveDocument<'_> {

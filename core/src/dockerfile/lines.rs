@@ -56,6 +56,21 @@ impl Logical {
         start..end
     }
 
+    /// A text that stands in the source as it is, from byte `start` on.
+    pub(super) fn plain(text: &str, start: usize) -> Self {
+        let mut logical = Self::default();
+        logical.push(text, start);
+        logical
+    }
+
+    /// The byte of the text that stands at `source`; the inverse of [`Self::span`].
+    pub(super) fn offset(&self, source: usize) -> Option<usize> {
+        let piece = self.pieces.partition_point(|(_, start)| *start <= source);
+        let (text, start) = self.pieces.get(piece.checked_sub(1)?)?;
+        let end = self.pieces.get(piece).map_or(self.text.len(), |(t, _)| *t);
+        Some(text + (source - start)).filter(|offset| *offset <= end)
+    }
+
     /// Where the byte at `offset` of the text stands in the source.
     fn source(&self, offset: usize) -> usize {
         let piece = self.pieces.partition_point(|(text, _)| *text <= offset);
@@ -104,6 +119,16 @@ impl<'a> Reader<'a> {
             directives: Vec::new(),
             directives_done: false,
             never_closed: BTreeSet::new(),
+        }
+    }
+
+    /// A reader of what stands at `at` and behind it, where no directive can be.
+    pub(super) fn resume(source: &'a str, at: usize, escape: Escape) -> Self {
+        Self {
+            at,
+            escape,
+            directives_done: true,
+            ..Self::new(source)
         }
     }
 
@@ -389,6 +414,7 @@ mod tests {
             for line in &lines {
                 for (i, c) in line.text.char_indices() {
                     let span = line.span(i..i + c.len_utf8());
+                    assert_eq!(line.offset(span.start), Some(i), "{source:?}");
                     assert_eq!(&source[span.range()], c.to_string(), "{source:?} at {i}");
                 }
             }

@@ -3,7 +3,9 @@
 //! [`parse()`] reads a whole file: `lines` joins physical lines into logical ones, `raw` cuts those
 //! into pieces, `instructions` gives the pieces their meaning. What is wrong becomes a diagnostic,
 //! and the rest of the file is still understood. [`expand`] is the small shell language of `$x`,
-//! [`ignore`] is `.dockerignore`, and [`json`] is what other programs read.
+//! [`ignore`] is `.dockerignore`, and [`json`] is what other programs read. [`stages`] tells which
+//! stage reads which; [`lint`] finds what is wrong although it can be built; [`explain`] tells what
+//! each line makes and what its result depends on.
 //!
 //! The language is BuildKit's; where the classic builder differs, BuildKit counts.
 
@@ -11,6 +13,7 @@ pub mod ast;
 mod commands;
 mod exec;
 pub mod expand;
+pub mod explain;
 mod flags;
 pub mod glob;
 mod heredoc;
@@ -19,9 +22,11 @@ mod instructions;
 pub mod json;
 mod keyword;
 mod lines;
+pub mod lint;
 pub mod mount;
 mod parse;
 mod raw;
+pub mod stages;
 pub mod values;
 mod words;
 

@@ -1,0 +1,202 @@
+//! Lint: what is wrong with a Dockerfile although it can be built.
+//!
+//! The rules are BuildKit's published build checks, by their names, and others that anybody who
+//! writes Dockerfiles learns sooner or later. Each rule is a row of a table: a name, a severity, the
+//! reason, a file that breaks it and one that does not. Where there is exactly one way to mend a
+//! file, the finding has it, and [`mend`] does it.
+//!
+//! ```text
+//! parse ─▶ findings of the parser ─┐
+//!      └─▶ view: stages, commands ─┴▶ each rule ─▶ without what `# check=skip=` names ─▶ findings
+//! ```
+//!
+//! Of BuildKit's checks only `InvalidBaseImagePlatform` is not here: it needs the base image, and
+//! the build itself makes it.
+
+mod directive;
+mod rule;
+mod rules;
+pub mod sarif;
+mod shell;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use super::ignore::Ignore;
+use super::parse::{Parsed, parse};
+use crate::diagnostic::{Diagnostic, Fix, Severity, has_errors};
+use directive::Wishes;
+use rule::Check;
+use view::View;
+
+pub use rule::{Group, Origin, Rule, documentation, rule, rules};
+
+/// Tells the names that the environment of an image has; `None` when that is not known.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<Vec<String>>;
+
+/// What is known besides the Dockerfile.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    /// The ignore file of the build context, if there is one.
+    pub ignore: Option<&'a Ignore>,
+    /// The variables that base images set.
+    pub environment: Environment<'a>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self {
+            ignore: None,
+            environment: &|_| None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("ignore", &self.ignore)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Linted {
+    /// The findings, by place: those of the parser and those of the rules.
+    pub findings: Vec<Diagnostic>,
+    /// Whether the file asks for warnings to be errors, by `# check=error=true`.
+    pub strict: bool,
+}
+
+impl Linted {
+    /// Whether the file fails: it has an error, or warnings and wants none.
+    pub fn fails(&self) -> bool {
+        let warns = |finding: &Diagnostic| finding.severity >= Severity::Warning;
+        has_errors(&self.findings) || (self.strict && self.findings.iter().any(warns))
+    }
+}
+
+/// Checks every rule that the file does not turn off. `parsed` is what [`parse`] made of `source`.
+pub fn lint(source: &str, parsed: &Parsed, options: &Options<'_>) -> Linted {
+    let mut findings = Vec::new();
+    let wishes = Wishes::read(&parsed.dockerfile, &mut findings);
+    findings.extend(parsed.diagnostics.iter().cloned());
+    let view = View::new(source, &parsed.dockerfile, options);
+    for rule in rules() {
+        let Check::Rule(check) = rule.check else {
+            continue;
+        };
+        // What cannot be built cannot be turned off.
+        if rule.severity == Severity::Error || wishes.want(rule.name) {
+            findings.extend(check(&view).into_iter().map(|f| complete(f, rule)));
+        }
+    }
+    findings.retain(|f| f.severity == Severity::Error || wishes.want(f.rule));
+    findings.sort_by(|a, b| {
+        let key = |f: &Diagnostic| (f.span, std::cmp::Reverse(f.severity), f.rule);
+        key(a).cmp(&key(b))
+    });
+    Linted {
+        findings,
+        strict: wishes.error,
+    }
+}
+
+/// A finding with what its rule says.
+fn complete(mut finding: Diagnostic, rule: &Rule) -> Diagnostic {
+    finding.rule = rule.name;
+    finding.severity = rule.severity;
+    finding.notes.insert(0, sentence(rule.reason));
+    finding
+}
+
+/// Notes of diagnostics begin with a small letter; a name stays as it is.
+fn sentence(reason: &str) -> String {
+    let mut chars = reason.chars();
+    match (chars.next(), chars.clone().next()) {
+        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => {
+            format!("{}{}", first.to_lowercase(), chars.as_str())
+        }
+        _ => reason.to_owned(),
+    }
+}
+
+/// A file after mending.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Mended {
+    /// The text.
+    pub text: String,
+    /// What was done: the rule and the title of its fix, in the order of doing.
+    pub done: Vec<(&'static str, String)>,
+    /// What is left.
+    pub left: Linted,
+}
+
+/// Applies every fix there is, again and again until none is left. A fix that does not help, or that
+/// brings an error to light, because the text is not what it looked like, is left to a person.
+pub fn mend(source: &str, options: &Options<'_>) -> Mended {
+    let look = |text: &str| lint(text, &parse(text), options);
+    let mut mended = Mended {
+        text: source.to_owned(),
+        done: Vec::new(),
+        left: look(source),
+    };
+    loop {
+        let before = worth(&mended.left);
+        let all = chosen(&mended.left.findings);
+        // All at once, or else the first one that helps.
+        let each = (0..all.len()).map(|i| &all[i..=i]);
+        let attempts = std::iter::once(&all[..]).chain(each);
+        let good = attempts
+            .filter(|fixes| !fixes.is_empty())
+            .find_map(|fixes| {
+                let text = apply(&mended.text, fixes.iter().map(|(_, fix)| *fix));
+                let left = look(&text);
+                let after = worth(&left);
+                // There are fewer fixes each time, so this ends.
+                (after.0 <= before.0 && after.1 < before.1).then_some((fixes, text, left))
+            });
+        let Some((fixes, text, left)) = good else {
+            return mended;
+        };
+        let titles = fixes.iter().map(|(rule, fix)| (*rule, fix.title.clone()));
+        mended.done.extend(titles);
+        (mended.text, mended.left) = (text, left);
+    }
+}
+
+/// How many errors there are, and how many fixes.
+fn worth(linted: &Linted) -> (usize, usize) {
+    let findings = linted.findings.iter();
+    let errors = findings.clone().filter(|f| f.severity == Severity::Error);
+    (errors.count(), findings.filter(|f| f.fix.is_some()).count())
+}
+
+/// The fixes of a list that do not touch each other, by place.
+fn chosen(findings: &[Diagnostic]) -> Vec<(&'static str, &Fix)> {
+    let mut fixes: Vec<_> = findings
+        .iter()
+        .filter_map(|finding| Some((finding.rule, finding.fix.as_ref()?)))
+        .collect();
+    fixes.sort_by_key(|(_, fix)| fix.span);
+    let mut end = None;
+    // Two edits of one place wait for each other, and the second is looked at anew.
+    fixes.retain(|(_, fix)| {
+        let free = end.is_none_or(|end| fix.span.start > end);
+        if free {
+            end = Some(fix.span.end);
+        }
+        free
+    });
+    fixes
+}
+
+/// A text with edits made that do not touch each other and are in order.
+fn apply<'a>(text: &str, fixes: impl DoubleEndedIterator<Item = &'a Fix>) -> String {
+    let mut text = text.to_owned();
+    for fix in fixes.rev() {
+        text.replace_range(fix.span.range(), &fix.replacement);
+    }
+    text
+}
