@@ -4,10 +4,13 @@
 
 use std::path::Path;
 
-use coracle::diagnostic::{Diagnostic, Span};
+use coracle::diagnostic::{Diagnostic, Severity, Span};
 use coracle::dockerfile::expand::{Options, expand};
+use coracle::dockerfile::explain::explain;
 use coracle::dockerfile::glob::{Glob, glob};
 use coracle::dockerfile::ignore::{self, Above};
+use coracle::dockerfile::lint::{self, lint, mend};
+use coracle::dockerfile::stages::Settings;
 use coracle::dockerfile::{Escape, Instruction, Kind, json, parse};
 use coracle::path::RootedPath;
 use proptest::collection::vec;
@@ -145,6 +148,81 @@ fn check_parse(source: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Pieces that matter to rules, for what a RUN runs.
+const WORDS: [&str; 40] = [
+    "FROM a\n",
+    "FROM b:1 AS C\n",
+    "from c as d\n",
+    "RUN ",
+    "RUN <<EOF\n",
+    "EOF\n",
+    "USER root\n",
+    "COPY . .\n",
+    "ADD a b c\n",
+    "CMD a $b\n",
+    "ENV A=$B C $D\n",
+    "WORKDIR x\n",
+    "EXPOSE 1:2/UDP\n",
+    "apt-get ",
+    "apt ",
+    "install ",
+    "update",
+    "-y ",
+    "apk add ",
+    "pip install ",
+    "dnf install ",
+    "curl -o x ",
+    "wget y",
+    "sudo ",
+    "cd /x",
+    "export A=1",
+    "source x",
+    " && ",
+    " | ",
+    " \\\n  ",
+    "; ",
+    "$(",
+    "`",
+    "(",
+    ")",
+    "\"",
+    "'",
+    " # ",
+    "\n",
+    "# check=skip=A;error=true\n",
+];
+
+fn commands() -> impl Strategy<Value = String> {
+    vec(select(WORDS.to_vec()), 0..30).prop_map(|words| words.concat())
+}
+
+/// Rules never fail, their places are places of the source, and mending ends in a text that reads
+/// no worse.
+fn check_lint(source: &str) -> Result<(), TestCaseError> {
+    let (parsed, options) = (parse(source), lint::Options::default());
+    let linted = lint(source, &parsed, &options);
+    for finding in &linted.findings {
+        check_diagnostic(source, finding)?;
+        prop_assert!(!finding.rule.is_empty());
+    }
+    let mended = mend(source, &options);
+    let errors = |all: &[Diagnostic]| all.iter().filter(|d| d.severity == Severity::Error).count();
+    prop_assert!(
+        errors(&mended.left.findings) <= errors(&linted.findings),
+        "{source:?} became {:?}",
+        mended.text
+    );
+    prop_assert_eq!(
+        &mend(&mended.text, &options).text,
+        &mended.text,
+        "of {:?}",
+        source
+    );
+    let explained = explain(&parsed.dockerfile, &Settings::default());
+    prop_assert_eq!(explained.lines.len(), parsed.dockerfile.instructions.len());
+    Ok(())
+}
+
 /// The definition of a pattern, as slowly as it can be written.
 fn slow_match(pattern: &[char], text: &[char]) -> bool {
     match pattern {
@@ -179,6 +257,11 @@ proptest! {
     #[test]
     fn parsing_never_fails_on_damaged_dockerfiles(source in mutated()) {
         check_parse(&source)?;
+    }
+
+    #[test]
+    fn rules_never_fail(source in prop_oneof![soup(), mutated(), commands()]) {
+        check_lint(&source)?;
     }
 
     #[test]
