@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    base, build, completion, demo, dockerfile_parse, doctor, fsck, history, image_check,
+    base, build, completion, context_ls, demo, dockerfile_expand, dockerfile_explain,
+    dockerfile_lint, dockerfile_parse, dockerignore_check, doctor, fsck, history, image_check,
     image_ls_files, image_tree, image_unpack, images, import, inspect, layer_apply, layer_diff,
     layer_ls, load, prune, reference_parse, rmi, run, save, system_df, system_prune, tag, version,
 };
@@ -55,10 +56,16 @@ enum Command {
     /// Manage containers
     #[command(subcommand)]
     Container(ContainerCommand),
+    /// Look at build contexts
+    #[command(subcommand)]
+    Context(ContextCommand),
     Demo(demo::Options),
     /// Look at Dockerfiles
     #[command(subcommand)]
     Dockerfile(DockerfileCommand),
+    /// Look at ignore files
+    #[command(subcommand)]
+    Dockerignore(DockerignoreCommand),
     Doctor(doctor::Options),
     Fsck(fsck::Options),
     History(history::Options),
@@ -121,6 +128,9 @@ enum ContainerCommand {
 /// `coracle dockerfile …`.
 #[derive(Debug, Subcommand)]
 enum DockerfileCommand {
+    Expand(dockerfile_expand::Options),
+    Explain(dockerfile_explain::Options),
+    Lint(dockerfile_lint::Options),
     Parse(dockerfile_parse::Options),
 }
 
@@ -131,6 +141,18 @@ enum LayerCommand {
     Diff(layer_diff::Options),
     #[command(visible_alias = "list")]
     Ls(layer_ls::Options),
+}
+
+/// `coracle dockerignore …`.
+#[derive(Debug, Subcommand)]
+enum DockerignoreCommand {
+    Check(dockerignore_check::Options),
+}
+
+/// `coracle context …`: of builds. Docker's contexts, which name daemons, have no place here.
+#[derive(Debug, Subcommand)]
+enum ContextCommand {
+    Ls(context_ls::Options),
 }
 
 /// `coracle reference …`.
@@ -168,7 +190,11 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Builder(BuilderCommand::Prune(options)) => prune::builder(&options, &context()?),
         Command::Completion(options) => completion::run(&options),
         Command::Demo(options) => demo::run(&options),
-        Command::Dockerfile(DockerfileCommand::Parse(options)) => dockerfile_parse::run(&options),
+        Command::Context(ContextCommand::Ls(options)) => context_ls::run(&options),
+        Command::Dockerfile(command) => dockerfile(command),
+        Command::Dockerignore(DockerignoreCommand::Check(options)) => {
+            dockerignore_check::run(&options)
+        }
         Command::Doctor(options) => doctor::run(&options, &context()?),
         Command::Fsck(options) => fsck::run(&options, &context()?),
         Command::History(options) | Command::Image(ImageCommand::History(options)) => {
@@ -212,5 +238,14 @@ pub(crate) fn run(cli: Cli) -> Outcome {
             tag::run(&options, &context()?)
         }
         Command::Version(options) => version::run(&options),
+    }
+}
+
+fn dockerfile(command: DockerfileCommand) -> Outcome {
+    match command {
+        DockerfileCommand::Expand(options) => dockerfile_expand::run(&options),
+        DockerfileCommand::Explain(options) => dockerfile_explain::run(&options),
+        DockerfileCommand::Lint(options) => dockerfile_lint::run(&options),
+        DockerfileCommand::Parse(options) => dockerfile_parse::run(&options),
     }
 }

@@ -5,8 +5,13 @@
 pub(crate) mod base;
 pub(crate) mod build;
 pub(crate) mod completion;
+pub(crate) mod context_ls;
 pub(crate) mod demo;
+pub(crate) mod dockerfile_expand;
+pub(crate) mod dockerfile_explain;
+pub(crate) mod dockerfile_lint;
 pub(crate) mod dockerfile_parse;
+pub(crate) mod dockerignore_check;
 pub(crate) mod doctor;
 pub(crate) mod fsck;
 pub(crate) mod history;

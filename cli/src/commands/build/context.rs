@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use coracle::build::context::Context;
 use coracle::build::load;
 use coracle::diagnostic::has_errors;
-use coracle::dockerfile::ignore;
+use coracle::dockerfile::ignore::{self, Ignore};
 use coracle::tree::Timestamp;
 
 use super::Options;
@@ -76,7 +76,7 @@ impl Sources {
     }
 }
 
-fn check_directory(root: &Path) -> Result<(), Failure> {
+pub(crate) fn check_directory(root: &Path) -> Result<(), Failure> {
     let text = root.display().to_string();
     if ["http://", "https://", "git@", "git://", "ssh://"]
         .iter()
@@ -106,38 +106,55 @@ fn no_dockerfile(file: &Path, failure: Failure) -> Failure {
     failure
 }
 
-/// Reads the context without what the ignore file leaves out. `Dockerfile.dockerignore` beside
-/// the Dockerfile wins over `.dockerignore` of the context.
-fn load_context(
+/// An ignore file.
+#[derive(Debug, Default)]
+pub(crate) struct IgnoreFile {
+    /// Where it is; nowhere, when there is none.
+    pub(crate) path: PathBuf,
+    /// What it says.
+    pub(crate) patterns: Ignore,
+}
+
+impl IgnoreFile {
+    /// Its name without the directory.
+    pub(crate) fn name(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+}
+
+/// Reads the context without what the ignore file leaves out.
+pub(crate) fn load_context(
     root: &Path,
     dockerfile: Option<&Path>,
     time: Timestamp,
 ) -> Result<Context, Failure> {
+    let ignore = ignore_file(root, dockerfile)?;
+    Ok(load::load(root, &ignore.patterns, &ignore.name(), time)?)
+}
+
+/// Finds the ignore file of a context. `Dockerfile.dockerignore` beside the Dockerfile wins over
+/// `.dockerignore` of the context.
+pub(crate) fn ignore_file(root: &Path, dockerfile: Option<&Path>) -> Result<IgnoreFile, Failure> {
     let beside = dockerfile.map(|path| {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(".dockerignore");
         path.with_file_name(name)
     });
-    let candidates = beside.into_iter().chain([root.join(".dockerignore")]);
-    let mut found = None;
-    for path in candidates {
+    for path in beside.into_iter().chain([root.join(".dockerignore")]) {
         match fs::read_to_string(&path) {
-            Ok(text) => {
-                found = Some((path, text));
-                break;
-            }
+            Ok(text) => return read_ignore_file(path, &text),
             Err(e) if e.kind() == ErrorKind::NotFound => {}
             Err(e) => return Err(Failure::io(format!("read {}", path.display()), &e)),
         }
     }
-    let (path, text) = found.unwrap_or_default();
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    let (patterns, diagnostics) = ignore::parse(&text);
-    let rendered = dockerfile_parse::rendered(&diagnostics, &path.display().to_string(), &text);
+    Ok(IgnoreFile::default())
+}
+
+/// Understands the text of an ignore file, or shows what is wrong with it.
+pub(crate) fn read_ignore_file(path: PathBuf, text: &str) -> Result<IgnoreFile, Failure> {
+    let (patterns, diagnostics) = ignore::parse(text);
+    let rendered = dockerfile_parse::rendered(&diagnostics, &path.display().to_string(), text);
     if has_errors(&diagnostics) {
         return Err(
             Failure::new(format!("{} cannot be understood", path.display()))
@@ -145,5 +162,5 @@ fn load_context(
         );
     }
     output::note(&rendered);
-    Ok(load::load(root, &patterns, &name, time)?)
+    Ok(IgnoreFile { path, patterns })
 }

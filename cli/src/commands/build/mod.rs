@@ -1,6 +1,7 @@
 //! `coracle build`: from a Dockerfile and a directory to an image.
 
-mod context;
+mod check;
+pub(crate) mod context;
 mod report;
 mod secrets;
 
@@ -59,6 +60,9 @@ pub(crate) struct Options {
     /// Set build-time variables
     #[arg(long, value_name = "list")]
     pub(crate) build_arg: Vec<String>,
+    /// Look for what is wrong with the Dockerfile, and build nothing
+    #[arg(long)]
+    pub(crate) check: bool,
     /// Print what would be done, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -115,6 +119,9 @@ pub(crate) struct Options {
 
 /// Builds the image and tags it.
 pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
+    if options.check {
+        return check::run(options, context);
+    }
     let tags = tags(options)?;
     let plan_options = plan_options(options, context)?;
     if !options.dry_run {
@@ -250,7 +257,7 @@ pub(crate) fn platform(text: &str) -> Result<Platform, Failure> {
 }
 
 /// `NAME=value` options by name; `alone` gives the value of a name without one, if there is one.
-fn pairs(
+pub(crate) fn pairs(
     option: &str,
     texts: &[String],
     alone: &dyn Fn(&str) -> Option<String>,
@@ -274,7 +281,7 @@ fn pairs(
 }
 
 /// The image that FROM or COPY --from names. The message is one sentence.
-fn find_base(
+pub(crate) fn find_base(
     store: &dyn Store,
     reference: &Reference,
     platform: &Platform,
