@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use coracle::layer::compress;
 use coracle::linux::root::RootDir;
-use coracle::linux::unpack::{Limits, Report, Whiteouts, unpack};
+use coracle::linux::unpack::{Limits, Report, Stack};
 use serde_json::json;
 
 use crate::failure::{Failure, Outcome};
@@ -57,14 +57,17 @@ pub(crate) fn run(options: &Options) -> Outcome {
     fs::create_dir_all(directory)
         .map_err(|e| Failure::io(format!("make the directory {}", directory.display()), &e))?;
     let root = RootDir::open(directory)?;
-    let mut report = Report::default();
-    for archive in archives {
-        report.merge(apply(archive, &root).map_err(|f| f.about(&input::name(archive)))?);
-    }
-    finish(&report, archives.len(), directory, options.quiet, &format)
+    let mut stack = Stack::new(&root);
+    let mut lay = |archive: &PathBuf| {
+        lay(archive, &mut stack).map_err(|failure| failure.about(&input::name(archive)))
+    };
+    let laid = archives.iter().try_for_each(&mut lay);
+    let report = stack.finish();
+    laid?;
+    finish(&report?, archives.len(), directory, options.quiet, &format)
 }
 
-fn apply(archive: &Path, root: &RootDir) -> Result<Report, Failure> {
+fn lay(archive: &Path, stack: &mut Stack<'_>) -> Result<(), Failure> {
     let limits = Limits {
         shipped: fs::metadata(archive)
             .ok()
@@ -73,7 +76,7 @@ fn apply(archive: &Path, root: &RootDir) -> Result<Report, Failure> {
         ..Limits::from_environment(&|name| std::env::var(name).ok())
     };
     let reader = compress::decoder(input::open(archive)?)?;
-    Ok(unpack(reader, root, Whiteouts::Apply, &limits)?)
+    Ok(stack.lay(reader, &limits)?)
 }
 
 /// Says what was written, and what could not be kept.

@@ -5,13 +5,13 @@ use super::fill::{event, read};
 use crate::event::Event;
 use crate::image::StoredLayer;
 use crate::linux::root::RootDir;
-use crate::linux::unpack::{Limits, Report, Whiteouts, unpack};
+use crate::linux::unpack::{Limits, Report, Stack};
 use crate::store::BlobStore;
 
 /// Writes what `layers`, lowest first, make into the empty directory `into`.
 ///
 /// Every blob and diff ID is checked on the way. What is refused for want of privilege is in the
-/// report. After an error the directory holds the layers up to the one that failed.
+/// report. After an error the directory is unfinished, and can only be thrown away.
 pub fn write_out(
     layers: &[StoredLayer],
     store: &dyn BlobStore,
@@ -19,22 +19,15 @@ pub fn write_out(
     limits: &Limits,
     on: &mut dyn FnMut(Event),
 ) -> Result<Report, SnapshotError> {
-    let mut report = Report::default();
-    for (number, layer) in layers.iter().enumerate() {
-        // Below the first layer there is nothing that it could be laid on.
-        let how = if number == 0 {
-            Whiteouts::Overlay {
-                userxattr: false,
-                lower: &[],
-            }
-        } else {
-            Whiteouts::Apply
-        };
-        let unpacked = read(layer, store, limits, |archive, limits| {
-            unpack(archive, into, how, limits)
+    let mut stack = Stack::new(into);
+    for layer in layers {
+        read(layer, store, limits, |archive, limits| {
+            stack.lay(archive, limits)
         })?;
-        report.merge(unpacked);
         on(event(layer, "unpacked"));
     }
-    Ok(report)
+    stack.finish().map_err(|source| SnapshotError::Io {
+        action: format!("set the directories' metadata in {}", into.path().display()),
+        source: std::io::Error::other(source),
+    })
 }

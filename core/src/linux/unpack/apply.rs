@@ -15,32 +15,65 @@ use crate::linux::sys::SysError;
 use crate::path::RootedPath;
 use crate::tree::{Meta, Timestamp};
 
+/// Layers that are laid on each other in one directory, lowest first.
+///
+/// The directories' own metadata is set once, at the end: an ordinary user could not write into
+/// a directory that a lower layer made read-only.
+#[derive(Debug)]
+pub struct Stack<'a> {
+    into: &'a RootDir,
+    touched: Touched,
+    report: Report,
+}
+
+impl<'a> Stack<'a> {
+    /// A stack on what is in `into`.
+    pub fn new(into: &'a RootDir) -> Self {
+        Self {
+            into,
+            touched: Touched::new(),
+            report: Report::default(),
+        }
+    }
+
+    /// Unpacks `archive` and lays it on what is there. When the archive is damaged, nothing that
+    /// was there has changed.
+    pub fn lay(&mut self, archive: impl Read, limits: &Limits) -> Result<(), UnpackError> {
+        let (into, touched) = (self.into, &mut self.touched);
+        let place = RootedPath::root().child(SCRATCH.as_bytes());
+        let mut open = || {
+            into.remove(&place)?; // What a run left that was killed.
+            let top = into.dir(&RootedPath::root())?;
+            touch(&top, touched)?;
+            top.make_dir(SCRATCH.as_bytes())?;
+            into.inner(SCRATCH)
+        };
+        let scratch = open().map_err(UnpackError::system(&place))?;
+        let result = stream(archive, &scratch, limits)
+            .and_then(|streamed| streamed.lay_on(&scratch, into, touched));
+        let tidy = into.remove(&place).map_err(UnpackError::system(&place));
+        self.report.merge(result?);
+        tidy
+    }
+
+    /// Gives the directories their metadata. To be called after an error, too: then directories
+    /// that were there get their times back.
+    pub fn finish(mut self) -> Result<Report, UnpackError> {
+        finish(self.into, &self.touched, &mut self.report)?;
+        Ok(self.report)
+    }
+}
+
 /// Unpacks `archive` and lays it on what is in `into`.
 pub(super) fn apply(
     archive: impl Read,
     into: &RootDir,
     limits: &Limits,
 ) -> Result<Report, UnpackError> {
-    let place = RootedPath::root().child(SCRATCH.as_bytes());
-    let open = || {
-        into.remove(&place)?; // What a run left that was killed.
-        let top = into.dir(&RootedPath::root())?;
-        let time = mtime(&top)?;
-        top.make_dir(SCRATCH.as_bytes())?;
-        Ok((into.inner(SCRATCH)?, time))
-    };
-    let (scratch, time) = open().map_err(UnpackError::system(&place))?;
-    let mut touched = BTreeMap::from([(RootedPath::root(), Fate::Keep(time))]);
-    let result = stream(archive, &scratch, limits)
-        .and_then(|streamed| streamed.lay_on(&scratch, into, &mut touched));
-    let tidy = into.remove(&place).map_err(UnpackError::system(&place));
-    let mut refused = Report::default();
-    // Even a refused layer leaves the times as they were.
-    let finished = finish(into, &touched, &mut refused);
-    let mut report = result?;
-    tidy.and(finished)?;
-    report.merge(refused);
-    Ok(report)
+    let mut stack = Stack::new(into);
+    let laid = stack.lay(archive, limits);
+    let finished = stack.finish();
+    laid.and(finished)
 }
 
 /// What a directory's metadata shall be once everything is in place.
@@ -154,7 +187,10 @@ fn merge_one(
                 todo.push(place);
                 continue;
             }
-            Some(_) => into.remove(&place)?,
+            Some(_) => {
+                into.remove(&place)?;
+                forget(&place, touched);
+            }
         }
         source.rename(&name, &target, &name)?;
     }
@@ -179,13 +215,18 @@ fn remove(into: &RootDir, hide: &Whiteout, touched: &mut Touched) -> Result<(), 
     for place in names.iter().map(|name| dir.at().child(name)) {
         if place != scratch {
             into.remove(&place)?;
-            let gone: Vec<_> = super::stream::below(touched, &place).cloned().collect();
-            for path in gone {
-                touched.remove(&path);
-            }
+            forget(&place, touched);
         }
     }
     Ok(())
+}
+
+/// What was at `place` and below it is gone.
+fn forget(place: &RootedPath, touched: &mut Touched) {
+    let gone: Vec<_> = super::stream::below(touched, place).cloned().collect();
+    for path in gone {
+        touched.remove(&path);
+    }
 }
 
 /// Sets the metadata of the touched directories, deepest first.

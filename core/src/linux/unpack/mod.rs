@@ -174,6 +174,7 @@ pub fn write_tree(tree: &Tree, into: &RootDir) -> Result<Report, UnpackError> {
     stream::write_layer(&layer, into)?.settle_overlay(into, false, &[])
 }
 
+pub use apply::Stack;
 pub(super) use stream::{Streamed, stream};
 
 impl UnpackError {
