@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 
 use super::pipe::ahead;
-use super::{SnapshotError, Snapshots, Temporary};
+use super::temporary::Temporary;
+use super::{SnapshotError, Snapshots};
 use crate::digest::{ChainId, DigestError};
 use crate::event::Event;
 use crate::image::StoredLayer;
@@ -88,7 +89,7 @@ impl Snapshots {
         job: Job<'_>,
         store: &dyn BlobStore,
     ) -> Result<(Temporary, Streamed), SnapshotError> {
-        let temporary = self.temporary()?;
+        let temporary = Temporary::new(&self.directory)?;
         let root = RootDir::open(temporary.path())?;
         let streamed = read(job.layer, store, &self.limits, |archive, limits| {
             stream(archive, &root, limits)

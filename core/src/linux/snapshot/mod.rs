@@ -6,14 +6,19 @@
 //! mounted, a snapshot is a whole file system instead, and every container gets a copy.
 //!
 //! A snapshot appears under its name all at once, by a rename, when it is complete. A process that
-//! is killed leaves a directory with a temporary name, which the next one sweeps away.
+//! is killed leaves a directory with a temporary name, which the next one sweeps away. Only a crash
+//! of the whole machine can cost a snapshot content that had not reached the disk: waiting for the
+//! disk would make every first run many times slower, and a snapshot can always be made again.
 
+mod choose;
+mod copy;
 mod fill;
 mod inventory;
 mod pipe;
 mod plain;
 mod probe;
 mod rootfs;
+mod temporary;
 mod unchanged;
 
 use std::fs::{self, DirBuilder, File};
@@ -22,17 +27,18 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nix::errno::Errno;
-
-use self::fill::{Job, event};
+use self::choose::{SNAPSHOTTER, decide, flavour, is_initial_user_namespace};
+use self::copy::copy_tree;
+use self::fill::Job;
 pub use self::inventory::{Kept, disk_usage, inventory};
 pub use self::plain::write_out;
 pub use self::rootfs::RootFs;
+use self::temporary::{TEMPORARY, Temporary};
 use super::meta;
 use super::root::RootDir;
 use super::scan::{ScanError, scan_tree, scan_upper};
 use super::sys::SysError;
-use super::unpack::{Limits, Report, UnpackError, write_tree};
+use super::unpack::{Limits, UnpackError};
 use crate::digest::{ChainId, Digest, DigestError};
 use crate::event::Event;
 use crate::image::{StoredLayer, chain_ids};
@@ -102,11 +108,6 @@ pub enum SnapshotError {
     #[error("unpacking was interrupted; run the command again")]
     Interrupted,
 }
-
-/// Forces the way: `copy` or `overlay`.
-const SNAPSHOTTER: &str = "CORACLE_SNAPSHOTTER";
-/// What the names of unfinished directories begin with.
-const TEMPORARY: &str = ".tmp-";
 
 impl Snapshots {
     /// Opens, or makes, the snapshots below the state root. `environment` looks up a variable;
@@ -218,7 +219,7 @@ impl Snapshots {
         let _alone = self.lock(File::lock)?;
         for chain in chains {
             let place = self.place(chain);
-            let temporary = self.temporary()?;
+            let temporary = Temporary::new(&self.directory)?;
             // First the name, so that nobody finds half a snapshot.
             match fs::rename(&place, temporary.path()) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => {
@@ -243,38 +244,6 @@ impl Snapshots {
         Ok(usage)
     }
 
-    /// The copying way: one directory with everything, made from the nearest one that is there.
-    fn copy_stack(
-        &self,
-        jobs: &[Job<'_>],
-        store: &dyn BlobStore,
-        on: &mut dyn FnMut(Event),
-    ) -> Result<Vec<PathBuf>, SnapshotError> {
-        let places: Vec<_> = jobs.iter().map(|job| self.place(job.chain)).collect();
-        let there = places.iter().rposition(|place| place.is_dir());
-        let start = there.map_or(0, |i| i + 1);
-        for job in &jobs[..start] {
-            on(event(job.layer, "exists"));
-        }
-        let Some(top) = places.last().filter(|_| start < jobs.len()) else {
-            return Ok(places.into_iter().next_back().into_iter().collect());
-        };
-        let temporary = self.temporary()?;
-        if let Some(i) = there {
-            copy_tree(&places[i], temporary.path())?;
-        }
-        let mut report = Report::default();
-        for job in &jobs[start..] {
-            report.merge(self.lay_on(*job, temporary.path(), store)?);
-            on(event(job.layer, "unpacked"));
-        }
-        for message in report.warnings() {
-            on(Event::Warning { message });
-        }
-        temporary.publish(top)?;
-        Ok(vec![top.clone()])
-    }
-
     /// Where the snapshot of a chain is, once it is there.
     fn place(&self, chain: &ChainId) -> PathBuf {
         self.directory.join(chain.0.hex())
@@ -284,7 +253,7 @@ impl Snapshots {
     fn empty(&self) -> Result<PathBuf, SnapshotError> {
         let path = self.directory.join("empty");
         if !path.is_dir() {
-            let temporary = self.temporary()?;
+            let temporary = Temporary::new(&self.directory)?;
             let dir = RootDir::open(temporary.path())?.dir(&RootedPath::root())?;
             meta::set_open(&dir, b"", &dir, &Meta::new(0o755), &mut |_| {})?;
             temporary.publish(&path)?;
@@ -292,30 +261,14 @@ impl Snapshots {
         Ok(path)
     }
 
-    /// A new directory that nobody else has.
-    fn temporary(&self) -> Result<Temporary, SnapshotError> {
-        let mut number = u64::from(std::process::id()) << 20;
-        loop {
-            let path = self.directory.join(format!("{TEMPORARY}{number:x}"));
-            match DirBuilder::new().mode(0o700).create(&path) {
-                Ok(()) => return Ok(Temporary { path }),
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => number += 1,
-                Err(e) => return Err(SnapshotError::io(format!("mkdir {}", path.display()))(e)),
-            }
-        }
-    }
-
     /// Removes what killed processes left, unless somebody is at work.
     fn sweep(&self) -> Result<(), SnapshotError> {
         let alone = self.lock_file()?;
-        if alone.try_lock().is_err() {
-            return Ok(());
-        }
-        for name in self.names()? {
-            if name.starts_with(TEMPORARY) {
-                drop(Temporary {
-                    path: self.directory.join(name),
-                });
+        if alone.try_lock().is_ok() {
+            for name in self.names()? {
+                if name.starts_with(TEMPORARY) {
+                    drop(Temporary::left(self.directory.join(name)));
+                }
             }
         }
         Ok(())
@@ -391,89 +344,6 @@ impl SnapshotError {
     }
 }
 
-/// A directory that is not finished. It goes away unless it is published.
-#[derive(Debug)]
-struct Temporary {
-    path: PathBuf,
-}
-
-impl Temporary {
-    fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Gives the directory its name, all at once. When another process was faster, its
-    /// directory, which holds the same, stays.
-    fn publish(self, place: &Path) -> Result<(), SnapshotError> {
-        match fs::rename(&self.path, place) {
-            Ok(()) => {
-                std::mem::forget(self);
-                Ok(())
-            }
-            Err(e) if is_there(&e) => Ok(()),
-            Err(e) => Err(SnapshotError::io(format!("rename to {}", place.display()))(
-                e,
-            )),
-        }
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // What cannot be removed now is swept by the next process.
-        let _ = RootDir::open(&self.path).and_then(|root| root.remove(&RootedPath::root()));
-        let _ = fs::remove_dir(&self.path);
-    }
-}
-
-fn is_there(error: &io::Error) -> bool {
-    let errno = error.raw_os_error().map(Errno::from_raw);
-    matches!(errno, Some(Errno::ENOTEMPTY | Errno::EEXIST))
-}
-
-/// Overlayfs where it works. What was found out holds for one kernel, and is kept in a file.
-fn decide(base: &Path, userxattr: bool, forced: Option<&str>) -> Result<How, SnapshotError> {
-    let overlay = How::Overlay { userxattr };
-    match forced {
-        Some("overlay") => return Ok(overlay),
-        Some("copy") => {
-            let why = format!("{SNAPSHOTTER}=copy says so");
-            return Ok(How::Copy { why });
-        }
-        _ => {}
-    }
-    let kernel = nix::sys::utsname::uname()
-        .map(|name| name.release().to_string_lossy().into_owned())
-        .unwrap_or_default();
-    let note = base.join("overlay-works");
-    if fs::read_to_string(&note).is_ok_and(|known| known == kernel) {
-        return Ok(overlay);
-    }
-    let scratch = Temporary {
-        path: base.join(format!("{TEMPORARY}probe-{}", std::process::id())),
-    };
-    make_private(scratch.path())?;
-    match probe::probe(scratch.path(), userxattr) {
-        Ok(()) => {
-            fs::write(&note, kernel)
-                .map_err(SnapshotError::io(format!("write {}", note.display())))?;
-            Ok(overlay)
-        }
-        Err(error) => Ok(How::Copy {
-            why: format!("overlayfs does not work in {}: {error}", base.display()),
-        }),
-    }
-}
-
-fn copy_tree(from: &Path, to: &Path) -> Result<(), SnapshotError> {
-    let tree = scan_tree(&Arc::new(RootDir::open(from)?))?;
-    write_tree(&tree, &RootDir::open(to)?).map_err(|e| SnapshotError::Io {
-        action: format!("copy {} to {}", from.display(), to.display()),
-        source: io::Error::other(e),
-    })?;
-    Ok(())
-}
-
 fn root_meta(directory: &Path) -> Result<Meta, SysError> {
     let dir = RootDir::open(directory)?.dir(&RootedPath::root())?;
     Ok(meta::read(&dir, b"", &dir.stat_self()?)?.0)
@@ -485,23 +355,4 @@ fn make_private(path: &Path) -> Result<(), SnapshotError> {
         .mode(0o700)
         .create(path)
         .map_err(SnapshotError::io(format!("mkdir {}", path.display())))
-}
-
-/// Snapshots of different user namespaces are not the same on disk.
-fn flavour(userxattr: bool) -> String {
-    if !userxattr {
-        return "trusted".to_owned();
-    }
-    let map = |name| fs::read(format!("/proc/self/{name}")).unwrap_or_default();
-    let maps = [map("uid_map"), map("gid_map")].concat();
-    format!("user-{}", Digest::of(&maps).short())
-}
-
-/// Whether numbers mean here what they mean on the host: then `trusted.…` attributes may be
-/// written.
-fn is_initial_user_namespace() -> bool {
-    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    let numbers: Vec<_> = map.split_whitespace().collect();
-    // A kernel without user namespaces has no such file.
-    numbers.is_empty() || numbers == ["0", "0", "4294967295"]
 }
