@@ -155,7 +155,8 @@ fn server_owners(sandbox: &Sandbox) -> Vec<u32> {
 /// Waits until no other test run on this machine uses the notes' port.
 fn the_port_alone() -> File {
     let path = std::env::temp_dir().join("coracle-test-port-8080.lock");
-    let lock = File::create(path).unwrap();
+    // Opened for reading only, because it may be another user's file.
+    let lock = File::open(&path).or_else(|_| File::create(&path)).unwrap();
     lock.lock().unwrap();
     assert!(!http::listens(PORT), "something else has port {PORT}");
     lock
