@@ -23,12 +23,14 @@ pub mod http;
 pub mod inside;
 pub mod leaks;
 pub mod person;
+pub mod podman;
 pub mod sandbox;
 pub mod scene;
 
 pub use archive::{Archive, Entry};
 pub use call::{Call, Outcome};
 pub use person::Person;
+pub use podman::Podman;
 pub use sandbox::Sandbox;
 pub use scene::Scene;
 
@@ -49,4 +51,13 @@ pub fn missing(what: &str, command: &str) -> String {
     } else {
         format!("needs root for {what}: {command}")
     }
+}
+
+/// Whether Debian's program of this name is here; if not, it is said as a skip.
+pub fn installed(program: &str) -> bool {
+    let found = std::path::Path::new("/usr/bin").join(program).is_file();
+    if !found {
+        skip(&missing(program, &format!("apt-get install {program}")));
+    }
+    found
 }

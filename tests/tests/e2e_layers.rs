@@ -4,9 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
-use coracle_tests::{Archive, Call, Entry, Outcome, Sandbox, fixtures, missing, skip};
+use coracle_tests::{Archive, Call, Entry, Outcome, Podman, Sandbox, fixtures, installed, skip};
 
 /// Directories that nobody may write into are no hindrance to the layers above.
 #[test]
@@ -138,7 +137,8 @@ fn umoci_unpacks_the_same_files() {
     let Some(sandbox) = Sandbox::new() else {
         return;
     };
-    let Some(python) = fixtures::python().filter(|_| has("umoci") && has("skopeo")) else {
+    let Some(python) = fixtures::python().filter(|_| installed("umoci") && installed("skopeo"))
+    else {
         return;
     };
     if !sandbox.person.is_root() {
@@ -182,9 +182,9 @@ fn podman_imports_the_same_layer_and_loads_what_we_import() {
     let Some(sandbox) = Sandbox::new() else {
         return;
     };
-    if !has("podman") {
+    let Some(theirs) = Podman::new(&sandbox) else {
         return;
-    }
+    };
     let entries = [
         Entry::directory("bin/"),
         Entry::file("bin/app", "app").mode(0o755),
@@ -205,16 +205,7 @@ fn podman_imports_the_same_layer_and_loads_what_we_import() {
         "ours:1",
     ];
     let ours = sandbox.coracle(layers).run().succeeds();
-    let podman = |words: &[&str]| {
-        let storage = [
-            "--root",
-            "podman",
-            "--runroot",
-            "podman-run",
-            "--storage-driver=vfs",
-        ];
-        peer(&sandbox, "podman", &[&storage, words].concat()).succeeds()
-    };
+    let podman = |words: &[&str]| theirs.call(words).run().succeeds();
     podman(&["import", "-q", "rootfs.tar", "theirs:1"]);
     let inspect = ["inspect", "--format", "{{index .RootFS.Layers 0}}"];
     assert_eq!(
@@ -224,15 +215,6 @@ fn podman_imports_the_same_layer_and_loads_what_we_import() {
     podman(&["load", "-q", "-i", "ours.tar"]);
     let loaded = podman(&[&inspect[..], &["docker.io/library/ours:1"]].concat());
     assert_eq!(loaded.line(), ours.line());
-}
-
-/// Whether a program of another project is here; if not, it is said.
-fn has(program: &str) -> bool {
-    let found = Path::new("/usr/bin").join(program).is_file();
-    if !found {
-        skip(&missing(program, &format!("apt-get install {program}")));
-    }
-    found
 }
 
 /// Runs a program of another project in the sandbox, as whoever runs the tests.

@@ -3,9 +3,7 @@
 // A test ends loudly when its own set-up fails.
 #![allow(clippy::unwrap_used)]
 
-use std::time::Duration;
-
-use coracle_tests::{Call, Outcome, Person, Sandbox, missing, skip};
+use coracle_tests::{Outcome, Person, Podman, Sandbox, installed, skip};
 
 const NAME: &str = "localhost/peer:1.0";
 
@@ -129,86 +127,14 @@ fn assert_loaded(sandbox: &Sandbox, file: &str, id: &str) {
     sandbox.coracle(check).run().succeeds();
 }
 
-/// podman with its storage in a sandbox, as whoever runs the tests.
-struct Podman {
-    /// The words before podman's command.
-    global: Vec<String>,
-    sandbox: std::path::PathBuf,
-}
-
 /// A sandbox and a podman in it; None, said as a skip, without podman or skopeo.
 fn with_podman() -> Option<(Sandbox, Podman)> {
     let sandbox = Sandbox::new()?;
-    for program in ["podman", "skopeo", "crun"] {
-        let found = std::path::Path::new("/usr/bin").join(program).is_file();
-        if !found {
-            skip(&missing(program, &format!("apt-get install {program}")));
-            return None;
-        }
+    if !installed("skopeo") {
+        return None;
     }
-    let path = |name: &str| sandbox.path().join(name).display().to_string();
-    // Podman's own default is more open files than a process without CAP_SYS_RESOURCE may have.
-    let limits = "[containers]\ndefault_ulimits=[\"nofile=1024:1024\",\"nproc=1024:1024\"]\n";
-    sandbox.file("podman/containers.conf", limits);
-    let global = [
-        "--root",
-        &path("podman/root"),
-        "--runroot",
-        &path("podman/run"),
-        "--tmpdir",
-        &path("podman/tmp"),
-        "--storage-driver=vfs",
-        "--cgroup-manager=cgroupfs",
-        "--events-backend=none",
-        "--runtime=crun",
-    ];
-    let podman = Podman {
-        global: global.map(str::to_owned).into(),
-        sandbox: sandbox.path().to_owned(),
-    };
+    let podman = Podman::new(&sandbox)?;
     Some((sandbox, podman))
-}
-
-impl Drop for Podman {
-    /// An ordinary user's podman keeps a process that holds its user namespace; this ends it.
-    fn drop(&mut self) {
-        if !Person::me().is_root() && !std::thread::panicking() {
-            self.call(&["system", "migrate"]).run().succeeds();
-        }
-    }
-}
-
-impl Podman {
-    fn call(&self, words: &[&str]) -> Call {
-        self.prepared("podman", &[]).args(&self.global).args(words)
-    }
-
-    /// `podman run`, in a mount namespace whose cgroups are version 2: crun wants all controllers
-    /// of version 1 or none, and some machines have a few.
-    fn run_call(&self, words: &[&str]) -> Call {
-        let script = "if [ \"$(stat -fc %T /sys/fs/cgroup)\" != cgroup2fs ]; then
-                umount --lazy --recursive /sys/fs/cgroup
-                mount -t cgroup2 cgroup2 /sys/fs/cgroup
-            fi
-            exec podman \"$@\"";
-        let call = self.prepared("unshare", &["--mount", "sh", "-c", script, "podman"]);
-        let call = call.args(&self.global);
-        call.args(["run", "--cgroups=disabled"]).args(words)
-    }
-
-    fn prepared(&self, program: &str, words: &[&str]) -> Call {
-        let mut command = std::process::Command::new("timeout");
-        command
-            .args(["--signal=KILL", "100", program])
-            .args(words)
-            .current_dir(&self.sandbox)
-            .env(
-                "CONTAINERS_CONF",
-                self.sandbox.join("podman/containers.conf"),
-            )
-            .env("HOME", self.sandbox.join("home"));
-        Call::new(command).limit(Duration::from_mins(2))
-    }
 }
 
 fn skopeo(sandbox: &Sandbox, words: &[&str]) -> Outcome {
