@@ -76,7 +76,8 @@ fn changes() {
 fn cases<S: Strategy>(values: &S, test: impl Fn(S::Value, &Path) -> Result<(), TestCaseError>) {
     let folder = inside::folder();
     let config = Config {
-        cases: std::env::var("PROPTEST_CASES").map_or(64, |n| n.parse().unwrap()),
+        // As three people that is a thousand.
+        cases: std::env::var("PROPTEST_CASES").map_or(350, |n| n.parse().unwrap()),
         failure_persistence: None,
         ..Config::default()
     };

@@ -80,7 +80,11 @@ impl Gathered {
         };
         // A link is to the file that has the name now, whatever gets the name later.
         let node = match &node.kind {
-            Kind::HardLink(target) => self.linkable(target),
+            Kind::HardLink(target) => self
+                .linkable(target)
+                // A directory for the link takes the place of a file that stands in its way.
+                .filter(|(there, _)| *there == place || !place.is_within(there))
+                .map(|(_, node)| node),
             _ => None,
         }
         .unwrap_or_else(|| Arc::new(node));
@@ -100,11 +104,13 @@ impl Gathered {
         Ok(())
     }
 
-    /// The file that the archive has put at `target` so far. A directory is none.
-    fn linkable(&self, target: &RootedPath) -> Option<Arc<Node>> {
+    /// The file that the archive has put at `target` so far, and where that is without links. A
+    /// directory is none.
+    fn linkable(&self, target: &RootedPath) -> Option<(RootedPath, Arc<Node>)> {
         let parent = resolve(&self.tree, &target.parent()?).ok()?;
-        let node = self.tree.get(&parent.child(target.name()))?;
-        (node.kind != Kind::Directory).then(|| Arc::clone(node))
+        let place = parent.child(target.name());
+        let node = self.tree.get(&place)?;
+        (node.kind != Kind::Directory).then(|| (place, Arc::clone(node)))
     }
 
     /// Joins hard links to their targets in this archive; the others reach into layers below.
@@ -130,7 +136,7 @@ impl Gathered {
             let Kind::HardLink(target) = &node.kind else {
                 break;
             };
-            let Some(next) = self.linkable(target) else {
+            let Some((_, next)) = self.linkable(target) else {
                 break;
             };
             node = next;
@@ -201,6 +207,15 @@ mod tests {
         );
         check(&[("b", '1', "a"), ("a", '0', "1")], "/a 1; /b 1");
         check(&[("b", '1', "lower")], "/b link /lower");
+        check(
+            &[
+                ("l", '2', "/f"),
+                ("l", '2', "f"),
+                ("f", '0', "1"),
+                ("f/b", '1', "f"),
+            ],
+            "/f dir; /f/b link /f; /l -> f",
+        );
         check(
             &[("l", '2', "d"), ("d/", '5', ""), ("l/f", '0', "1")],
             "/d dir; /d/f 1; /l -> d",
