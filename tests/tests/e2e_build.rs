@@ -5,9 +5,10 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use coracle_tests::Sandbox;
+use coracle_tests::{Sandbox, leaks};
+use rustix::process::Signal;
 
 /// The size of the big file, in bytes.
 const SIZE: u64 = 1 << 30;
@@ -78,6 +79,46 @@ fn a_file_of_a_gigabyte_needs_little_memory() {
     let line = files.stdout.lines().find(|line| line.contains("big"));
     let entry: serde_json::Value = serde_json::from_str(line.unwrap()).unwrap();
     assert_eq!(entry["size"], SIZE, "{entry}");
+}
+
+#[test]
+fn an_interrupted_build_ends_at_once_and_says_so() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    sandbox.coracle(["base", "-q"]).run().succeeds();
+    // PID 1 without a handler: the signal alone would mean nothing to it.
+    let dockerfile = "FROM base\nRUN echo kept\nRUN [\"sleep\", \"600\"]\n";
+    sandbox.file("app/Dockerfile", dockerfile);
+    // With a thread that writes progress, and without one.
+    for progress in ["plain", "quiet"] {
+        for (signal, name) in [(Signal::INT, "SIGINT"), (Signal::TERM, "SIGTERM")] {
+            let build = ["build", "--progress", progress, "-t", "app", "app"];
+            let running = sandbox.coracle(build).start();
+            wait_for(&sandbox, "sleep 600");
+            running.signal(signal);
+            let outcome = running.wait().exits(128 + signal.as_raw());
+            let said = format!("app/Dockerfile:3: interrupted by {name}\n");
+            outcome.complains(&[&said, "in the cache"]);
+            let left = std::fs::read_dir(sandbox.root().join("containers")).unwrap();
+            assert_eq!(left.count(), 0, "the container's directory is still there");
+        }
+    }
+    let images = sandbox.coracle(["images", "-q", "app"]).run().succeeds();
+    assert_eq!(images.stdout, "");
+}
+
+/// Waits until a process of the sandbox runs this command.
+fn wait_for(sandbox: &Sandbox, command: &str) {
+    let begin = Instant::now();
+    let runs = || {
+        let processes = leaks::processes(sandbox.path());
+        processes.iter().any(|(_, line)| line == command)
+    };
+    while !runs() {
+        assert!(begin.elapsed() < Duration::from_secs(30), "no {command}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// The highest resident size, in bytes, that any one process of the group has had so far.

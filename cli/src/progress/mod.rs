@@ -14,6 +14,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use coracle::event::{Event, Explanation};
+use nix::sys::signal::{SigSet, SigmaskHow};
 
 use crate::output;
 pub(crate) use transcript::Transcript;
@@ -71,6 +72,8 @@ enum Screen {
 impl Watcher {
     /// Starts watching.
     pub(crate) fn new(view: View) -> Self {
+        // From here on threads are started, also by the library that draws bars.
+        let _without = WithoutSignals::begin();
         // Explanations are many lines; between them a picture that is redrawn would only flicker.
         let redraw = view.explain.is_none() && can_redraw();
         let screen = match view.style {
@@ -87,6 +90,7 @@ impl Watcher {
 
     /// Shows an event.
     pub(crate) fn event(&mut self, event: &Event) {
+        let _without = WithoutSignals::begin();
         match (event, self.view.explain) {
             (Event::Explain(_), None) => return,
             (Event::Explain(explanation), Some(style)) => {
@@ -148,6 +152,30 @@ fn json(event: &Event) -> String {
 fn write(text: &str) {
     // A terminal that is gone must not end the build.
     let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// As long as this lives, this thread and those that it starts are spared signals.
+///
+/// A signal goes to any thread that does not block it. It must be the one that carries the flow
+/// out: while a container runs, that one ends it properly, and a thread that only draws would
+/// end the whole process on the spot.
+struct WithoutSignals {
+    /// The mask to put back; none when the system refused the change, and nothing changed.
+    before: Option<SigSet>,
+}
+
+impl WithoutSignals {
+    fn begin() -> Self {
+        let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK).ok();
+        Self { before }
+    }
+}
+
+impl Drop for WithoutSignals {
+    fn drop(&mut self) {
+        // It fails only for an unknown way of changing the mask.
+        let _ = self.before.map(|before| before.thread_set_mask());
+    }
 }
 
 /// Plain lines, and one at least every ten seconds, so that a log shows that something goes on.

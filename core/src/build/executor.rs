@@ -141,6 +141,14 @@ pub enum ExecutorError {
         /// Its exit code.
         code: i32,
     },
+    /// Somebody asked for the end of the build while the command ran.
+    #[error("interrupted by {name}")]
+    Interrupted {
+        /// The signal's number.
+        signal: i32,
+        /// Its name, such as `SIGINT`.
+        name: &'static str,
+    },
     /// The container could not be made.
     #[error("{0}")]
     Container(String),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::containers::ContainerDirectory;
-use super::runtime::{Exit, Request, Streams, run};
+use super::runtime::{Exit, Request, RunError, Streams, run};
 use super::snapshot::{RootFs, Snapshots, changes};
 use super::step_mounts::StepMounts;
 use crate::build::executor::{Executor, ExecutorError, Ran, RunNetwork, RunStep};
@@ -62,7 +62,7 @@ impl Executor for LinuxExecutor<'_> {
         let mounts = StepMounts::make(&step.mounts, &place.path, &self.caches).map_err(failed)?;
         let request = self.request(step, &place, root, &mounts)?;
         let number = step.number;
-        let exit = run(&request, &mut |event| on(as_step(event, number))).map_err(failed)?;
+        let exit = run(&request, &mut |event| on(as_step(event, number))).map_err(ended)?;
         if exit != Exit::Code(0) {
             return Err(ExecutorError::Failed {
                 command: step.args.join(" "),
@@ -159,6 +159,16 @@ fn now() -> Timestamp {
     Timestamp {
         seconds: since.map_or(0, |s| s.as_secs().cast_signed()),
         nanos: 0,
+    }
+}
+
+fn ended(error: RunError) -> ExecutorError {
+    match error {
+        RunError::Interrupted { signal } => ExecutorError::Interrupted {
+            signal: signal as i32,
+            name: signal.as_str(),
+        },
+        other => failed(other),
     }
 }
 

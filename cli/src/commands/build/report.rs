@@ -134,6 +134,15 @@ pub(super) fn build_error(
 ) -> Failure {
     match error {
         BuildError::Source(diagnostic) => source_error(&[*diagnostic], sources),
+        BuildError::Run {
+            span,
+            source: source @ ExecutorError::Interrupted { signal, .. },
+        } => {
+            let line = Position::of(&sources.dockerfile, span.start).line;
+            Failure::new(format!("{}:{line}: {source}", sources.name))
+                .hint("What was done before this step is in the cache.")
+                .code(u8::try_from(128 + signal).unwrap_or(u8::MAX))
+        }
         BuildError::Run { span, source } => {
             let code = match &source {
                 ExecutorError::Failed { code, .. } => u8::try_from(*code).unwrap_or(1),

@@ -109,7 +109,7 @@ pub(super) fn attend(
         for source in container.wait(signals)? {
             match source {
                 Source::Line => container.listen(request, on)?,
-                Source::Signals => container.pass_on(signals),
+                Source::Signals => container.pass_on(request, signals)?,
                 Source::Output(index) => container.outputs[index].pass_on(on),
                 Source::Input => container.read_input(),
                 Source::InputPipe => container.input.iter_mut().for_each(Input::pass_on),
@@ -230,9 +230,13 @@ impl Container {
         }
     }
 
-    fn pass_on(&self, signals: &Signals) {
+    fn pass_on(&self, request: &Request, signals: &Signals) -> Result<(), RunError> {
         while let Some(arrived) = signals.next() {
             match (arrived.signal, &self.terminal, &self.process) {
+                // A command that is PID 1 and has no handler would not even notice.
+                (signal, ..) if request.streams == Streams::Capture && asks_for_the_end(signal) => {
+                    return Err(RunError::Interrupted { signal });
+                }
                 (Signal::SIGWINCH, Some(terminal), _) => terminal.copy_size(),
                 // Its session is its own, so the terminal has not sent it there already.
                 (signal, _, Some(process)) if signal != Signal::SIGCHLD => {
@@ -242,7 +246,15 @@ impl Container {
                 _ => {}
             }
         }
+        Ok(())
     }
+}
+
+fn asks_for_the_end(signal: Signal) -> bool {
+    matches!(
+        signal,
+        Signal::SIGHUP | Signal::SIGINT | Signal::SIGQUIT | Signal::SIGTERM
+    )
 }
 
 fn send_signal(process: &OwnedFd, signal: Signal) -> Result<(), rustix::io::Errno> {

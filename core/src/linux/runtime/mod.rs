@@ -6,6 +6,8 @@ mod output;
 
 use std::path::PathBuf;
 
+use nix::sys::signal::Signal;
+
 use self::attend::{attend, start};
 use super::control::{Failure, FailureKind};
 use super::signals::Signals;
@@ -98,6 +100,12 @@ pub enum RunError {
         /// How it ended.
         how: String,
     },
+    /// A signal asked for the end of a container whose output becomes events.
+    #[error("interrupted by {signal}")]
+    Interrupted {
+        /// Which one.
+        signal: Signal,
+    },
     /// There is no terminal to connect with.
     #[error("the input device is not a TTY")]
     NotATerminal,
@@ -108,9 +116,11 @@ pub enum RunError {
 
 impl RunError {
     /// The exit code that stands for it, as in Docker: 127 not found, 126 not executable, 1 no
-    /// terminal, 125 everything that is not the command's doing.
+    /// terminal, 128 and the signal's number when interrupted, 125 everything else that is not
+    /// the command's doing.
     pub fn exit_code(&self) -> u8 {
         match self {
+            Self::Interrupted { signal } => Exit::Signal(*signal as i32).code(),
             Self::NotFound { .. } => 127,
             Self::NotExecutable { .. } => 126,
             Self::NotATerminal => 1,
@@ -134,7 +144,8 @@ impl From<Failure> for RunError {
 ///
 /// It lives in its own namespaces; when this returns, its processes, mounts and namespaces are
 /// gone. While it runs, signals that this thread would receive are passed on to it, and should
-/// this process die, the kernel ends the container.
+/// this process die, the kernel ends the container. With [`Streams::Capture`] nobody talks to the
+/// command: there, a signal that asks for the end is not left to it, but ends the container.
 ///
 /// The caller is root, or has moved into a user namespace with [`super::userns::reenter`], and
 /// has called [`super::dispatch`] first thing in `main`.
