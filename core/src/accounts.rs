@@ -112,15 +112,17 @@ impl Accounts {
         })
     }
 
-    /// The owner that `--chown=text` means. Without a group, the group has the user's number, as
-    /// BuildKit has it.
+    /// The owner that `--chown=text` means. Without a group, as BuildKit has it, a user who is
+    /// named brings the group of the image's files, and a number is the group's number, too.
     pub fn owner(&self, text: &str) -> Result<(u32, u32), UnknownAccount> {
         let (user, group) = text.split_once(':').unwrap_or((text, ""));
-        let uid = self.uid(if user.is_empty() { "0" } else { user })?;
-        if group.is_empty() {
-            return Ok((uid, uid));
+        let user = if user.is_empty() { "0" } else { user };
+        let uid = self.uid(user)?;
+        if !group.is_empty() {
+            return Ok((uid, self.gid(group)?));
         }
-        Ok((uid, self.gid(group)?))
+        let named = self.users.iter().find(|u| u.name == user);
+        Ok((uid, named.map_or(uid, |u| u.gid)))
     }
 
     /// An entry by name, else by number. A name made of digits is a name first, as in Docker.
@@ -319,7 +321,8 @@ mod tests {
     #[test]
     fn owners() {
         let owner = |text: &str| accounts(PASSWD).owner(text).unwrap();
-        assert_eq!(owner("app"), (1000, 1000));
+        assert_eq!(owner("app"), (1000, 1001));
+        assert_eq!(owner("1000"), (1000, 1000));
         assert_eq!(owner("app:adm"), (1000, 4));
         assert_eq!(owner("70:8"), (70, 8));
         assert_eq!(owner(":adm"), (0, 4));

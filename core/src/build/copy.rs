@@ -62,13 +62,13 @@ pub enum CopyError {
     #[error(transparent)]
     Pattern(#[from] BadPattern),
     /// A directory would have to take the place of something else, or the other way round.
-    #[error("{path} is {there} in the image and {new} in the source; remove it first")]
+    #[error("{path} is {there} in the image, and {new} has to take its place; remove it first")]
     Conflict {
         /// Where in the image.
         path: RootedPath,
         /// What is there.
         there: &'static str,
-        /// What should come.
+        /// What has to come.
         new: &'static str,
     },
     /// `--chown` names an account that the image does not have.
@@ -184,8 +184,13 @@ pub fn copy(
 }
 
 /// The layer that the content of an unpacked archive makes on the file system `onto`: like a
-/// copied directory, but owners, modes and times are the archive's, also of what exists.
+/// copied directory, but modes and times are the archive's, also of what exists, and owners, too,
+/// unless `--chown` names one. `--chmod` is for files that are copied.
 pub fn unpack(spec: &CopySpec, archive: &Tree, onto: &Tree) -> Result<Layer, CopyError> {
+    let spec = &CopySpec {
+        chmod: None,
+        ..spec.clone()
+    };
     let mut copier = Copier::new(spec, onto)?;
     let wanted = RootedPath::root().resolve(&spec.destination);
     let destination = resolve(onto, &wanted)?;
@@ -323,7 +328,15 @@ impl<'a> Copier<'a> {
 }
 
 /// The layer that WORKDIR makes: the directory and what is missing above it, nothing otherwise.
-pub fn make_directory(path: &str, time: Timestamp, onto: &Tree) -> Result<Layer, CopyError> {
+///
+/// What is made belongs to `user`, as USER says it; to root when the image does not know the
+/// name, because BuildKit has it so, and whoever runs something as that user is told anyway.
+pub fn make_directory(
+    path: &str,
+    user: &str,
+    time: Timestamp,
+    onto: &Tree,
+) -> Result<Layer, CopyError> {
     let spec = CopySpec {
         sources: Vec::new(),
         heredocs: Vec::new(),
@@ -335,6 +348,10 @@ pub fn make_directory(path: &str, time: Timestamp, onto: &Tree) -> Result<Layer,
         time,
     };
     let mut copier = Copier::new(&spec, onto)?;
+    copier.owner = match user {
+        "" => None,
+        user => accounts(onto)?.owner(user).ok(),
+    };
     let place = resolve(onto, &RootedPath::root().resolve(path))?;
     copier.make_directory(&place)?;
     Ok(copier.finish())

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::cache::MemoryCache;
 use super::context::Context;
+use super::copy::{self, CopySpec};
 use super::executor::{Executor, ExecutorError, Ran, RunNetwork, RunStep};
 use super::plan::{Plan, PlanError, PlanOptions, plan};
 use super::{BuildError, BuildOptions, Built, Host, build};
@@ -467,7 +468,13 @@ fn a_missing_source_says_where_it_was_looked_for() {
 #[test]
 fn copying_follows_buildkits_rules() {
     let check = |instruction: &str, expected: &str| {
-        let mut yard = yard(&[("a", "1"), ("b", "2"), ("d/x", "3"), ("d/e/y", "4")]);
+        let mut yard = yard(&[
+            ("a", "1"),
+            ("b", "2"),
+            ("d/x", "3"),
+            ("d/e/y", "4"),
+            ("a space", "5"),
+        ]);
         yard.context
             .tree
             .insert(path("link"), Arc::new(Node::symlink("d")));
@@ -500,10 +507,63 @@ fn copying_follows_buildkits_rules() {
     );
     check(
         "COPY --chown=app --chmod=0600 a n/",
-        "/w/n 0755 1000:1000, /w/n/a 0600 1000:1000",
+        "/w/n 0755 1000:1001, /w/n/a 0600 1000:1001",
+    );
+    check(
+        "COPY --chown=1000 a n/",
+        "/w/n 0755 1000:1000, /w/n/a 0644 1000:1000",
     );
     check("COPY [ab] /", "/a 0644 0:0, /b 0644 0:0");
+    check(
+        "COPY [\"a space\", \"/to a/\"]",
+        "/to a 0755 0:0, /to a/a space 0644 0:0",
+    );
+    check("ARG f=\"a space\"\nCOPY $f /b", "/b 0644 0:0");
+    check(
+        "USER app\nWORKDIR /x/y",
+        "/x 0755 1000:1001, /x/y 0755 1000:1001",
+    );
+    check("USER 7\nWORKDIR y", "/w/y 0755 7:7");
+    check("USER nobody-here\nWORKDIR y", "/w/y 0755 0:0");
     check("COPY *.none a /", "/a 0644 0:0");
+}
+
+#[test]
+fn archives_keep_their_modes_and_take_the_owner_that_is_named() {
+    let check = |chown: Option<&str>, chmod, expected: &str| {
+        let spec = CopySpec {
+            sources: vec!["a.tar".into()],
+            heredocs: Vec::new(),
+            destination: "/x".into(),
+            chown: chown.map(str::to_owned),
+            chmod,
+            parents: false,
+            exclude: Vec::new(),
+            time: Timestamp::default(),
+        };
+        let mut archive = tree(&[("d/f", "1")]);
+        archive.insert(path("d"), Arc::new(Node::directory(0o750)));
+        let layer = copy::unpack(&spec, &archive, &Tree::new()).unwrap();
+        let said: Vec<_> = layer
+            .adds
+            .iter()
+            .map(|(path, node)| {
+                let meta = &node.meta;
+                format!("{path} {:04o} {}:{}", meta.mode, meta.uid, meta.gid)
+            })
+            .collect();
+        assert_eq!(said.join(", "), expected);
+    };
+    check(
+        None,
+        Some(0o600),
+        "/x 0755 0:0, /x/d 0750 0:0, /x/d/f 0644 0:0",
+    );
+    check(
+        Some("7:8"),
+        None,
+        "/x 0755 7:8, /x/d 0750 7:8, /x/d/f 0644 7:8",
+    );
 }
 
 #[test]

@@ -33,7 +33,8 @@ impl Performer<'_> {
             Operation::Run(run) => return self.run(step, run, inputs, draft),
             Operation::Workdir(path) => {
                 let onto = self.tree(&draft.layers)?;
-                copy::make_directory(path, time, &onto).map_err(|e| source_error(step.span, &e))?
+                copy::make_directory(path, &draft.config.config.user, time, &onto)
+                    .map_err(|e| source_error(step.span, &e))?
             }
             Operation::Copy(copy) => {
                 let onto = self.tree(&draft.layers)?;

@@ -27,7 +27,13 @@ impl Performer<'_> {
             set("SOURCE_DATE_EPOCH", &seconds.to_string());
         }
         match &step.operation {
-            Operation::Metadata | Operation::Workdir(_) => {}
+            Operation::Metadata => {}
+            // Who owns the directory, if it has to be made.
+            Operation::Workdir(_) => {
+                if !draft.config.config.user.is_empty() {
+                    set("USER", &draft.config.config.user);
+                }
+            }
             Operation::Run(run) => {
                 parts.instruction = format!("RUN {}", run.args.join(" "));
                 set("USER", &draft.config.config.user);

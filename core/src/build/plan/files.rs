@@ -118,10 +118,9 @@ impl Planner<'_> {
         for source in &files.sources {
             match source {
                 ast::Source::Path(path) => {
-                    for word in scope.expand_words(path, &mut self.diagnostics) {
-                        sources.push(word);
-                        source_spans.push(scope.at.unwrap_or(path.span));
-                    }
+                    // One source stays one, even when its name has a space.
+                    sources.push(scope.expand(path, &mut self.diagnostics)?);
+                    source_spans.push(scope.at.unwrap_or(path.span));
                 }
                 ast::Source::Heredoc(index) => {
                     let heredoc = instruction.heredocs.get(*index)?;
