@@ -32,13 +32,7 @@ pub(crate) struct Cli {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Global {
     /// Where everything is kept: images, snapshots, containers, cache (or set CORACLE_ROOT)
-    #[arg(
-        long,
-        global = true,
-        value_name = "directory",
-        env = "CORACLE_ROOT",
-        hide_env = true
-    )]
+    #[arg(long, global = true, value_name = "directory")]
     root: Option<PathBuf>,
     /// Tell the causes below an error, too
     #[arg(short = 'D', long, global = true)]
@@ -190,7 +184,11 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Builder(BuilderCommand::Prune(options)) => prune::builder(&options, &context()?),
         Command::Completion(options) => completion::run(&options),
         Command::Demo(options) => demo::run(&options),
-        Command::Context(ContextCommand::Ls(options)) => context_ls::run(&options),
+        Command::Context(ContextCommand::Ls(options)) => {
+            // Without a place for the state there is none in the context either.
+            let state = context().ok().map(|context| context.root);
+            context_ls::run(&options, state.as_deref())
+        }
         Command::Dockerfile(command) => dockerfile(command),
         Command::Dockerignore(DockerignoreCommand::Check(options)) => {
             dockerignore_check::run(&options)

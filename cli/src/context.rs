@@ -20,9 +20,9 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Decides where the state is: `--root` or `CORACLE_ROOT` if given; otherwise
+    /// Decides where the state is: `--root`, here `root`, or `CORACLE_ROOT` if given; otherwise
     /// `/var/lib/coracle` for the machine's root, and `$XDG_DATA_HOME/coracle`
-    /// (`~/.local/share/coracle`) for everybody else.
+    /// (`~/.local/share/coracle`) for everybody else. A variable that is empty counts as not set.
     pub(crate) fn new(root: Option<PathBuf>) -> Result<Self, Failure> {
         let root = match root {
             Some(root) => root,
@@ -67,12 +67,17 @@ pub(crate) fn go_architecture(rust: &str) -> &str {
 }
 
 fn default_root(env: &dyn Fn(&str) -> Option<PathBuf>, real_root: bool) -> Option<PathBuf> {
+    let set = env("CORACLE_ROOT").filter(|path| !path.as_os_str().is_empty());
+    if set.is_some() {
+        return set;
+    }
     if real_root {
         return Some(PathBuf::from("/var/lib/coracle"));
     }
     // The XDG base directory specification: a path that is not absolute is to be ignored.
     let data = env("XDG_DATA_HOME").filter(|path| path.is_absolute());
-    let home = || Some(env("HOME")?.join(".local/share"));
+    let home = env("HOME").filter(|path| path.is_absolute());
+    let home = || Some(home?.join(".local/share"));
     Some(data.or_else(home)?.join("coracle"))
 }
 
@@ -115,6 +120,13 @@ mod tests {
             Some("/home/u/.local/share/coracle"),
         );
         check(&[], false, None);
+        check(&[("HOME", "")], false, None);
+        check(&[("HOME", "u")], false, None);
+        let own = ("CORACLE_ROOT", "here");
+        check(&[home, own], true, Some("here"));
+        check(&[home, own], false, Some("here"));
+        let empty = ("CORACLE_ROOT", "");
+        check(&[home, empty], false, Some("/home/u/.local/share/coracle"));
     }
 
     #[test]

@@ -4,7 +4,6 @@
 //! moment, and an update needs no new script.
 
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
 
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
@@ -77,7 +76,7 @@ fn complete_images(current: &OsStr) -> Vec<CompletionCandidate> {
 
 /// Every tag, in short. Nobody wants an error, or a new store, at the press of a tab key.
 fn all_names() -> Option<Vec<String>> {
-    let context = Context::new(std::env::var_os("CORACLE_ROOT").map(PathBuf::from)).ok()?;
+    let context = Context::new(None).ok()?;
     if !context.root.join("store").is_dir() {
         return None;
     }

@@ -8,7 +8,7 @@ use coracle::path::RootedPath;
 use coracle::tree::{Kind, Node, Timestamp};
 use serde_json::json;
 
-use crate::commands::build::context::{IgnoreFile, check_directory, ignore_file};
+use crate::commands::build::context::{IgnoreFile, check_directory, ignore_file, load_context};
 use crate::commands::dockerignore_check::pattern;
 use crate::failure::{Failure, Outcome};
 use crate::output;
@@ -44,8 +44,8 @@ pub(crate) struct Options {
     pub(crate) format: FormatOption,
 }
 
-/// Lists the context.
-pub(crate) fn run(options: &Options) -> Outcome {
+/// Lists the context, as a build that keeps everything in `state` sees it.
+pub(crate) fn run(options: &Options, state: Option<&Path>) -> Outcome {
     let format = Format::parse(options.format.format.as_deref())?;
     check_directory(&options.directory)?;
     let file = options.file.clone();
@@ -60,17 +60,16 @@ pub(crate) fn run(options: &Options) -> Outcome {
             ("Line", "LINE"),
             ("Pattern", "PATTERN"),
         ],
-        rows: rows(options, &ignore)?,
+        rows: rows(options, &ignore, state)?,
     };
     output::print(&listing.render(&format)?)?;
     Ok(0)
 }
 
 /// Everything that is in the context, and everything that is left out of it, by path.
-fn rows(options: &Options, ignore: &IgnoreFile) -> Result<Vec<Row>, Failure> {
-    let (root, patterns) = (&options.directory, &ignore.patterns);
-    let time = Timestamp::default();
-    let context = coracle::build::load::load(root, patterns, &ignore.name(), time)?;
+fn rows(options: &Options, ignore: &IgnoreFile, state: Option<&Path>) -> Result<Vec<Row>, Failure> {
+    let root = &options.directory;
+    let context = load_context(root, ignore, state, Timestamp::default())?;
     let mut paths: BTreeMap<&RootedPath, Option<&Node>> = BTreeMap::new();
     paths.extend(context.hidden.keys().map(|path| (path, None)));
     let files = context.tree.iter().filter(|(path, _)| !path.is_root());

@@ -29,15 +29,18 @@ pub struct LoadError {
 ///
 /// Only names and metadata are read now; a file's bytes are read when a step needs them. Owners
 /// become root and times become `time`, so that the same sources make the same layer everywhere.
+/// The directory `state` is left out: it is where the build itself writes.
 pub fn load(
     root: &Path,
     patterns: &Ignore,
     ignore_file: &str,
+    state: Option<&RootedPath>,
     time: Timestamp,
 ) -> Result<Context, LoadError> {
     let mut loader = Loader {
         root,
         patterns,
+        state,
         time,
         context: Context {
             name: root.display().to_string(),
@@ -53,6 +56,7 @@ pub fn load(
 struct Loader<'a> {
     root: &'a Path,
     patterns: &'a Ignore,
+    state: Option<&'a RootedPath>,
     time: Timestamp,
     context: Context,
 }
@@ -76,6 +80,9 @@ impl Loader<'_> {
         meta: &Metadata,
         above: &Above,
     ) -> Result<(), LoadError> {
+        if Some(path) == self.state {
+            return Ok(());
+        }
         let (decision, here) = self.patterns.check_below(above, path);
         if decision.ignored {
             let line = decision.by.unwrap_or_default();
@@ -150,7 +157,10 @@ impl Source for HostFile {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         let file = self.file()?;
         match self.digest.get() {
-            Some(digest) => Ok(Box::new(Verify::new(file, digest.clone(), self.size))),
+            Some(digest) => Ok(Box::new(Unchanged {
+                path: self.path.clone(),
+                file: Verify::new(file, digest.clone(), self.size),
+            })),
             None => Ok(Box::new(file)),
         }
     }
@@ -164,6 +174,27 @@ impl Source for HostFile {
         io::copy(&mut reader, &mut io::sink()).ok()?;
         let (_, digest, _) = reader.finish();
         Some(self.digest.get_or_init(|| digest).clone())
+    }
+}
+
+/// Reads a file that has to be what it was.
+struct Unchanged {
+    path: PathBuf,
+    file: Verify<File>,
+}
+
+impl Read for Unchanged {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer).map_err(|e| match e.kind() {
+            io::ErrorKind::InvalidData => {
+                let path = self.path.display();
+                io::Error::new(
+                    e.kind(),
+                    format!("{path} changed while it was built from: {e}"),
+                )
+            }
+            _ => e,
+        })
     }
 }
 
@@ -212,7 +243,7 @@ mod tests {
             seconds: 7,
             nanos: 0,
         };
-        let context = load(place.path(), &patterns, ".dockerignore", time).unwrap();
+        let context = load(place.path(), &patterns, ".dockerignore", None, time).unwrap();
         let text = listing(&context.tree);
         let text: Vec<_> = text.lines().filter(|l| l.starts_with(['-', 'l'])).collect();
         insta::assert_snapshot!(text.join("\n"), @r"
@@ -233,10 +264,20 @@ mod tests {
     }
 
     #[test]
+    fn the_builds_own_state_is_no_source() {
+        let place = directory(&["a", "state/store/blob", "b/state/c"]);
+        let state = RootedPath::parse("state").unwrap();
+        let time = Timestamp::default();
+        let context = load(place.path(), &Ignore::default(), "", Some(&state), time).unwrap();
+        let paths: Vec<_> = context.tree.iter().map(|(p, _)| p.to_string()).collect();
+        assert_eq!(paths, ["/", "/a", "/b", "/b/state", "/b/state/c"]);
+    }
+
+    #[test]
     fn a_file_that_changes_after_its_key_was_made_is_refused() {
         let place = directory(&["a"]);
         let time = Timestamp::default();
-        let context = load(place.path(), &Ignore::default(), "", time).unwrap();
+        let context = load(place.path(), &Ignore::default(), "", None, time).unwrap();
         let node = context.tree.get(&RootedPath::parse("a").unwrap()).unwrap();
         let Kind::File(content) = &node.kind else {
             panic!("{node:?}");
@@ -246,13 +287,17 @@ mod tests {
         fs::write(place.path().join("a"), "b").unwrap();
         let error = content.read().unwrap_err().to_string();
         assert!(error.contains("does not match its digest"), "{error}");
+        assert!(
+            error.contains("/a changed while it was built from: "),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_directory_that_is_not_there_is_named() {
         let place = directory(&[]);
         let root = place.path().join("nowhere");
-        let error = load(&root, &Ignore::default(), "", Timestamp::default()).unwrap_err();
+        let error = load(&root, &Ignore::default(), "", None, Timestamp::default()).unwrap_err();
         let text = error.to_string();
         assert!(
             text.starts_with("read directory ") && text.contains("nowhere"),

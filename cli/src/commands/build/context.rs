@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use coracle::build::context::Context;
 use coracle::build::load;
 use coracle::diagnostic::has_errors;
 use coracle::dockerfile::ignore::{self, Ignore};
+use coracle::path::RootedPath;
 use coracle::tree::Timestamp;
 
 use super::Options;
@@ -30,7 +32,7 @@ pub(super) struct Sources {
 
 impl Sources {
     /// Reads the Dockerfile, and the names of the files of the context.
-    pub(super) fn read(options: &Options, time: Timestamp) -> Result<Self, Failure> {
+    pub(super) fn read(options: &Options, state: &Path, time: Timestamp) -> Result<Self, Failure> {
         let without_context = options.path == "-";
         let root = PathBuf::from(&options.path);
         let file = match &options.file {
@@ -51,7 +53,12 @@ impl Sources {
                 ..Context::default()
             }
         } else {
-            load_context(&root, path.as_deref(), time)?
+            load_context(
+                &root,
+                &ignore_file(&root, path.as_deref())?,
+                Some(state),
+                time,
+            )?
         };
         Ok(Self {
             name: dockerfile_parse::name(&file),
@@ -123,14 +130,23 @@ impl IgnoreFile {
     }
 }
 
-/// Reads the context without what the ignore file leaves out.
+/// Reads the context without what the ignore file leaves out. Coracle's own `state`, if it is in
+/// there, is no source.
 pub(crate) fn load_context(
     root: &Path,
-    dockerfile: Option<&Path>,
+    ignore: &IgnoreFile,
+    state: Option<&Path>,
     time: Timestamp,
 ) -> Result<Context, Failure> {
-    let ignore = ignore_file(root, dockerfile)?;
-    Ok(load::load(root, &ignore.patterns, &ignore.name(), time)?)
+    let state = state.and_then(|state| below(root, state));
+    load::load(root, &ignore.patterns, &ignore.name(), state.as_ref(), time).map_err(|error| {
+        let denied = error.source.kind() == ErrorKind::PermissionDenied;
+        let failure = Failure::from(error);
+        if denied {
+            return failure.hint("If no step needs it, a line in .dockerignore leaves it out.");
+        }
+        failure
+    })
 }
 
 /// Finds the ignore file of a context. `Dockerfile.dockerignore` beside the Dockerfile wins over
@@ -163,4 +179,11 @@ pub(crate) fn read_ignore_file(path: PathBuf, text: &str) -> Result<IgnoreFile, 
     }
     output::note(&rendered);
     Ok(IgnoreFile { path, patterns })
+}
+
+/// Where in `root` the directory `path` is, if it is.
+fn below(root: &Path, path: &Path) -> Option<RootedPath> {
+    let (root, path) = (fs::canonicalize(root).ok()?, fs::canonicalize(path).ok()?);
+    let below = path.strip_prefix(root).ok()?;
+    RootedPath::parse(below.as_os_str().as_bytes()).ok()
 }

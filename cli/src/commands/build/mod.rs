@@ -127,7 +127,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     if !options.dry_run {
         userns::reenter(&mut |event| report::before(&event, options))?;
     }
-    let sources = Sources::read(options, plan_options.time)?;
+    let sources = Sources::read(options, &context.root, plan_options.time)?;
     let parsed = dockerfile::parse(&sources.dockerfile);
     let store = context.store()?;
     // From the first blob to the tag, no collection may take away what has no name yet.
