@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use coracle::event::Event;
 use coracle::reference::Reference;
+use coracle::store::StoreError;
 use coracle::store::archive::{self, ArchiveError, Loaded};
 use serde_json::json;
 
@@ -70,8 +71,10 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     .map_err(|error| {
         let name = input.map_or("standard input".into(), |path| path.display().to_string());
         match error {
-            // The store's errors name the path themselves.
-            ArchiveError::Store(error) => Failure::from(error),
+            // The store's other errors name the path themselves.
+            ArchiveError::Store(error) if !matches!(error, StoreError::Corrupt(_)) => {
+                Failure::from(error)
+            }
             error => Failure::from(error).about(&format!("load {name}")),
         }
     })?;

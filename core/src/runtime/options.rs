@@ -1,6 +1,7 @@
 //! What a person may ask for when a container is run, and how it is written on a command line.
 
 use super::capabilities;
+use crate::path::RootedPath;
 
 /// What a person asks for, beside what the image's config says.
 ///
@@ -261,7 +262,22 @@ impl RunOptions {
                 "the system call filter needs no-new-privileges; to give up both, add --security-opt seccomp=unconfined",
             ));
         }
+        for (option, target) in self.targets() {
+            if RootedPath::root().resolve(target) == RootedPath::root() {
+                let reason =
+                    "the root itself is the image's, and nothing else can be mounted there";
+                return Err(OptionError::new(option, target, reason));
+            }
+        }
         capabilities::granted(self).map(|_| ())
+    }
+
+    /// Where something is mounted, and the option that says so.
+    fn targets(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let binds = self.binds.iter();
+        let binds = binds.map(|bind| ("--volume", bind.target.as_str()));
+        let tmpfs = self.tmpfs.iter();
+        binds.chain(tmpfs.map(|tmpfs| ("--tmpfs", tmpfs.target.as_str())))
     }
 
     /// Whether the container's system calls are filtered.
@@ -326,6 +342,27 @@ mod tests {
         assert_eq!(tmpfs.target, "/run");
         assert_eq!(tmpfs.options, ["size=1m", "mode=755"]);
         assert!(Tmpfs::parse("run").is_err());
+    }
+
+    #[test]
+    fn nothing_takes_the_place_of_the_root() {
+        let check = |target: &str, expected: bool| {
+            let volume = RunOptions {
+                binds: vec![Bind::parse(&format!("/a:{target}")).unwrap()],
+                ..RunOptions::default()
+            };
+            assert_eq!(volume.check().is_ok(), expected, "--volume /a:{target}");
+            let tmpfs = RunOptions {
+                tmpfs: vec![Tmpfs::parse(target).unwrap()],
+                ..RunOptions::default()
+            };
+            assert_eq!(tmpfs.check().is_ok(), expected, "--tmpfs {target}");
+        };
+        check("/", false);
+        check("/.", false);
+        check("/a/..", false);
+        check("/a", true);
+        check("/..a", true);
     }
 
     #[test]

@@ -82,6 +82,8 @@ fn environment(options: &Options, around: &Surroundings<'_>) -> Result<Vec<Strin
         let text = std::fs::read_to_string(path).map_err(|e| {
             Failure::io(format!("read the environment file {}", path.display()), &e)
         })?;
+        // What some editors put at the beginning of a file is no part of the first name.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         for (number, line) in text.lines().enumerate() {
             let line = line.trim_start();
             if line.is_empty() || line.starts_with('#') {
@@ -289,6 +291,18 @@ mod tests {
             },
         );
         refused("-e =x base", "needs a name");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "\u{feff}A=1\r\n\n# B=2\n  HERE\nGONE\n").unwrap();
+        let line = format!("--env-file {} -e A=2 base", file.path().display());
+        check(
+            &line,
+            &RunOptions {
+                env: texts(&["A=1", "HERE=yes", "A=2"]),
+                ..RunOptions::default()
+            },
+        );
+        std::fs::write(&file, "A=1\nB C=2\n").unwrap();
+        refused(&line, ":2: \"B C=2\" is no variable");
     }
 
     #[test]

@@ -104,12 +104,10 @@ fn no_field(name: &str, value: &Value) -> String {
         return format!("there is no field .{name} in {}", go_text(value));
     };
     let near = coracle::diagnostic::did_you_mean(name, map.keys().map(String::as_str));
-    let near = near
-        .map(|n| format!("; did you mean .{n}?"))
-        .unwrap_or_default();
+    let near = near.map_or("; the".into(), |n| format!("; did you mean .{n}? The"));
     let all: Vec<_> = map.keys().map(String::as_str).collect();
     format!(
-        "there is no field .{name}{near} The fields are: {}",
+        "there is no field .{name}{near} fields are: {}",
         all.join(", ")
     )
 }

@@ -105,7 +105,7 @@ pub(super) fn become_user(init: &mut Init<'_>) -> Result<(), Stop> {
 fn unmapped(refused: SysError) -> SysError {
     match refused.errno {
         Errno::EINVAL => refused.remedy(
-            "this user namespace has no such number; with a range of subordinate ids it has: install uidmap, and as root run `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME`",
+            "this user namespace does not have the number; it has as many as there are subordinate ids: install uidmap, and as root run `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME`",
         ),
         _ => refused,
     }
