@@ -177,6 +177,35 @@ impl Position {
     }
 }
 
+/// Where the lines of a text begin, for the positions of many places in one text.
+#[derive(Debug, Clone)]
+pub struct Lines<'a> {
+    source: &'a str,
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    /// Looks where the lines begin.
+    pub fn of(source: &'a str) -> Self {
+        let ends = source.match_indices('\n').map(|(i, _)| i + 1);
+        Self {
+            source,
+            starts: std::iter::once(0).chain(ends).collect(),
+        }
+    }
+
+    /// The position of the byte at `offset`, as [`Position::of`] tells it.
+    pub fn position(&self, offset: usize) -> Position {
+        let offset = floor_boundary(self.source, offset);
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let start = self.starts[line - 1];
+        Position {
+            line,
+            column: self.source[start..offset].chars().count() + 1,
+        }
+    }
+}
+
 /// Whether any finding is an error.
 pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|d| d.severity == Severity::Error)
@@ -245,6 +274,8 @@ mod tests {
     fn positions_count_characters_and_survive_nonsense() {
         let check = |source: &str, offset, line, column| {
             assert_eq!(Position::of(source, offset), Position { line, column });
+            let lines = Lines::of(source);
+            assert_eq!(lines.position(offset), Position { line, column });
         };
         check("", 0, 1, 1);
         check("äb\nc", 2, 1, 2);

@@ -303,15 +303,10 @@ impl<'s> Scope<'s> {
             self.shell
                 .filter(|_| matches!(run.command, CommandLine::Shell(_))),
         );
-        key.extend(named("the environment", &self.environment));
-        let arguments = self
-            .arguments
-            .iter()
-            .filter(|(name, _)| !self.environment.contains_key(*name));
-        let arguments = arguments
-            .map(|(name, line)| (name.clone(), *line))
-            .collect();
-        key.extend(named("the arguments, used or not:", &arguments));
+        key.extend(named("the environment", self.environment.iter()));
+        let arguments = self.arguments.iter();
+        let arguments = arguments.filter(|(name, _)| !self.environment.contains_key(*name));
+        key.extend(named("the arguments, used or not:", arguments));
         for mount in &run.mounts {
             let text: Vec<_> = mount.options.iter().map(option).collect();
             key.push(format!("the mount {}", text.join(",")));
@@ -385,13 +380,21 @@ impl<'s> Scope<'s> {
     }
 }
 
-/// Some variables with their lines, as one text; `None` when there are none.
-fn named(what: &str, variables: &BTreeMap<String, usize>) -> Option<String> {
-    let texts = variables
-        .iter()
-        .map(|(name, line)| format!("${name} (line {line})"));
-    let texts: Vec<_> = texts.collect();
-    (!texts.is_empty()).then(|| format!("{what} {}", texts.join(", ")))
+/// Some variables with their lines, as one text: ten of them, then a count; `None` without any.
+fn named<'v>(
+    what: &str,
+    mut variables: impl Iterator<Item = (&'v String, &'v usize)>,
+) -> Option<String> {
+    const SHOWN: usize = 10;
+    let texts = variables.by_ref().take(SHOWN);
+    let texts: Vec<_> = texts
+        .map(|(name, line)| format!("${name} (line {line})"))
+        .collect();
+    let more = match variables.count() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!texts.is_empty()).then(|| format!("{what} {}{more}", texts.join(", ")))
 }
 
 fn option(option: &super::mount::MountOption) -> String {

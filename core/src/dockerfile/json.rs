@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::ast::{Directive, Heredoc, Instruction, Kind};
 use super::parse::Parsed;
-use crate::diagnostic::{Diagnostic, Position, Span};
+use crate::diagnostic::{Diagnostic, Lines, Span};
 
 /// The whole document.
 #[derive(Debug, Clone, Serialize)]
@@ -104,7 +104,16 @@ pub fn document<'a>(parsed: &'a Parsed, source: &str) -> Document<'a> {
 
 /// Findings about a source, as `coracle dockerfile lint --format json` prints them.
 pub fn findings<'a>(findings: &'a [Diagnostic], source: &str) -> Vec<DiagnosticDocument<'a>> {
-    findings.iter().map(|d| diagnostic(d, source)).collect()
+    let lines = Lines::of(source);
+    let document = |diagnostic: &'a Diagnostic| {
+        let position = lines.position(diagnostic.span.start);
+        DiagnosticDocument {
+            line: position.line,
+            column: position.column,
+            diagnostic,
+        }
+    };
+    findings.iter().map(document).collect()
 }
 
 fn directive(directive: &Directive) -> DirectiveDocument<'_> {
@@ -141,15 +150,6 @@ fn heredoc(heredoc: &Heredoc) -> HeredocDocument<'_> {
         expand: heredoc.expand,
         chomp: heredoc.chomp,
         fd: heredoc.fd,
-    }
-}
-
-fn diagnostic<'a>(diagnostic: &'a Diagnostic, source: &str) -> DiagnosticDocument<'a> {
-    let position = Position::of(source, diagnostic.span.start);
-    DiagnosticDocument {
-        line: position.line,
-        column: position.column,
-        diagnostic,
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::rule::{rule, rules};
-use crate::diagnostic::{Diagnostic, Position, Severity, Span};
+use crate::diagnostic::{Diagnostic, Lines, Severity, Span};
 
 /// The log of one file. `name` is its path, seen from the root of the repository.
 pub fn log(name: &str, source: &str, findings: &[Diagnostic]) -> Value {
@@ -18,11 +18,12 @@ pub fn log(name: &str, source: &str, findings: &[Diagnostic]) -> Value {
             names.push(finding.rule);
         }
     }
+    let lines = Lines::of(source);
     let results: Vec<_> = findings
         .iter()
         .map(|finding| {
             let index = names.iter().position(|name| *name == finding.rule);
-            result(name, source, finding, index.unwrap_or_default())
+            result(name, &lines, finding, index.unwrap_or_default())
         })
         .collect();
     let descriptors: Vec<_> = names.iter().map(|name| descriptor(name)).collect();
@@ -53,7 +54,7 @@ fn descriptor(name: &str) -> Value {
     }
 }
 
-fn result(name: &str, source: &str, finding: &Diagnostic, index: usize) -> Value {
+fn result(name: &str, lines: &Lines<'_>, finding: &Diagnostic, index: usize) -> Value {
     let mut text = finding.message.clone();
     for note in &finding.notes {
         text.push_str("; ");
@@ -67,7 +68,7 @@ fn result(name: &str, source: &str, finding: &Diagnostic, index: usize) -> Value
         "message": { "text": text },
         "locations": [{ "physicalLocation": {
             "artifactLocation": artifact,
-            "region": region(source, finding.span),
+            "region": region(lines, finding.span),
         }}],
     });
     if let Some(fix) = &finding.fix {
@@ -76,7 +77,7 @@ fn result(name: &str, source: &str, finding: &Diagnostic, index: usize) -> Value
             "artifactChanges": [{
                 "artifactLocation": artifact,
                 "replacements": [{
-                    "deletedRegion": region(source, fix.span),
+                    "deletedRegion": region(lines, fix.span),
                     "insertedContent": { "text": fix.replacement },
                 }],
             }],
@@ -95,11 +96,8 @@ fn level(severity: Severity) -> &'static str {
 }
 
 /// A region by lines and columns, §3.30; the end column is one past the last character.
-fn region(source: &str, span: Span) -> Value {
-    let (start, end) = (
-        Position::of(source, span.start),
-        Position::of(source, span.end),
-    );
+fn region(lines: &Lines<'_>, span: Span) -> Value {
+    let (start, end) = (lines.position(span.start), lines.position(span.end));
     json!({
         "startLine": start.line,
         "startColumn": start.column,

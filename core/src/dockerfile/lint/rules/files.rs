@@ -1,5 +1,7 @@
 //! Files: what COPY and ADD take, where it goes, and what happens to it afterwards.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::super::rule::{BUILDKIT, CORACLE, Check, Rule};
 use super::super::shell::Command;
 use super::super::view::{RunScript, View, before, found, is_below};
@@ -278,19 +280,17 @@ const INSTALLERS: [&str; 22] = [
 
 fn copy_all_first(view: &View<'_>) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
+    let mut seen = BTreeSet::new();
     for script in &view.scripts {
         let Some(install) = script.commands().iter().find(|command| installs(command)) else {
             continue;
         };
-        let stage = &view.stages.list[script.stage];
-        let all = before(stage, script.place).iter().find(|i| copies_all(i));
         // Who installed before copying did it right, and now installs the rest.
-        let first = view
-            .scripts
-            .iter()
-            .find(|s| s.stage == script.stage && s.commands().iter().any(installs));
-        let first = first.is_some_and(|first| first.place == script.place);
-        if let Some(all) = all.filter(|_| first) {
+        if !seen.insert(script.stage) {
+            continue;
+        }
+        let stage = &view.stages.list[script.stage];
+        if let Some(all) = before(stage, script.place).iter().find(|i| copies_all(i)) {
             let program = install.program();
             let line = script.instruction.start_line;
             let message = format!("everything is copied before {program} in line {line} installs");
@@ -326,15 +326,26 @@ fn copies_all(instruction: &Instruction) -> bool {
 
 fn chown(view: &View<'_>) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
-    for script in view.shipped() {
-        for command in script.commands() {
-            let program = command.program();
-            if !matches!(program, "chown" | "chmod" | "chgrp") {
-                continue;
+    let mut scripts = view.shipped().peekable();
+    for stage in view.stages.list.iter().filter(|stage| stage.ships) {
+        // Where each path was copied that is there so far.
+        let mut made = BTreeMap::new();
+        for (place, instruction) in stage.body.iter().enumerate() {
+            if let Some((files, _)) = copies(instruction) {
+                let paths = paths_made(files).into_iter();
+                made.extend(paths.map(|path| (path, instruction.start_line)));
             }
-            if let Some(line) = copied(view, script, command) {
-                let message = format!("{program} copies again what line {line} has copied");
-                findings.push(found(script.command(command), message));
+            let here =
+                |script: &&RunScript<'_>| (script.stage, script.place) == (stage.number, place);
+            let Some(script) = scripts.next_if(here) else {
+                continue;
+            };
+            for command in script.commands() {
+                if let Some(line) = copied(&made, command) {
+                    let program = command.program();
+                    let message = format!("{program} copies again what line {line} has copied");
+                    findings.push(found(script.command(command), message));
+                }
             }
         }
     }
@@ -342,29 +353,28 @@ fn chown(view: &View<'_>) -> Vec<Diagnostic> {
 }
 
 /// The line that has copied a file or directory which the command changes.
-fn copied(view: &View<'_>, script: &RunScript<'_>, command: &Command) -> Option<usize> {
-    let stage = &view.stages.list[script.stage];
-    let words = command.words.iter().skip(1);
+fn copied(made: &BTreeMap<String, usize>, command: &Command) -> Option<usize> {
+    if !matches!(command.program(), "chown" | "chmod" | "chgrp") {
+        return None;
+    }
+    let mut words = command.words.iter().skip(1);
     let recursive = words.clone().any(|word| {
         word.text == "--recursive" || (word.text.starts_with('-') && word.text.contains('R'))
     });
-    let changed = words.filter(|word| word.text.starts_with('/') && !word.varies);
-    let changed: Vec<_> = changed
-        .map(|word| word.text.trim_end_matches('/'))
-        .collect();
-    let covers = |made: &String| {
-        let above = |path: &&str| recursive && !path.is_empty() && is_below(made, path);
-        changed.iter().any(|path| path == made || above(path))
-    };
-    let earlier = before(stage, script.place).iter().rev();
-    earlier
-        .filter_map(|instruction| Some((instruction, copies(instruction)?.0)))
-        .find(|(_, files)| made(files).iter().any(covers))
-        .map(|(instruction, _)| instruction.start_line)
+    words.find_map(|word| {
+        let path = word.text.trim_end_matches('/');
+        if !path.starts_with('/') || word.varies {
+            return None;
+        }
+        let below = || made.range(format!("{path}/")..).next();
+        let below = || below().filter(|(inner, _)| is_below(inner, path));
+        let same = made.get(path).copied();
+        same.or_else(|| below().filter(|_| recursive).map(|(_, line)| *line))
+    })
 }
 
 /// The absolute paths that a COPY makes, as far as the names tell, without a slash at the end.
-fn made(files: &Files) -> Vec<String> {
+fn paths_made(files: &Files) -> Vec<String> {
     let to = files.destination.as_str();
     if !to.starts_with('/') || to.contains('$') {
         return Vec::new();

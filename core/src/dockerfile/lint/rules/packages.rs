@@ -1,10 +1,12 @@
 //! Packages: what package managers ask, what they leave behind, and what changes under one's feet.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::super::rule::{CORACLE, Check, Rule};
 use super::super::shell::{Command, Joint, Word, program};
 use super::super::view::{RunScript, View, found};
 use crate::diagnostic::{Diagnostic, Severity, Span};
-use crate::dockerfile::ast::Kind;
+use crate::dockerfile::ast::{Instruction, Kind};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -360,15 +362,16 @@ fn apt_lists(view: &View<'_>) -> Vec<Diagnostic> {
 
 fn recommends(view: &View<'_>) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
-    let said = |script: &RunScript<'_>| script.text().contains("Install-Recommends");
-    for script in view.shipped() {
-        if view
-            .scripts
-            .iter()
-            .any(|s| s.stage == script.stage && said(s))
-        {
-            continue;
-        }
+    // A configuration file may say it for all that follows.
+    let said = view
+        .scripts
+        .iter()
+        .filter(|script| script.text().contains("Install-Recommends"));
+    let said: BTreeSet<_> = said.map(|script| script.stage).collect();
+    for script in view
+        .shipped()
+        .filter(|script| !said.contains(&script.stage))
+    {
         for (command, call) in calls(script) {
             let off = ["--no-install-recommends", "--install-recommends"];
             if call.is(&APT, &["install"]) && !call.has(None, &off) && !call.arguments.is_empty() {
@@ -467,31 +470,23 @@ fn dnf_cache(view: &View<'_>) -> Vec<Diagnostic> {
 
 fn pip_cache(view: &View<'_>) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
+    let mut off = BTreeMap::new();
     for script in view.shipped() {
-        let off = view
-            .inherited(script.stage)
-            .any(|instruction| match &instruction.kind {
-                Kind::Env(pairs) => pairs.iter().any(|pair| *pair.key == "PIP_NO_CACHE_DIR"),
-                Kind::Arg(list) => list.iter().any(|d| *d.name == "PIP_NO_CACHE_DIR"),
-                _ => false,
-            });
         let purged = calls(script).any(|(_, call)| call.is(&["pip"], &["cache"]));
-        if off || purged || script.mounts("/root/.cache/pip") {
-            continue;
-        }
-        let cache = |option: &crate::dockerfile::mount::MountOption| {
-            option.value.as_ref().is_some_and(|v| v.contains(".cache"))
-        };
-        if script.run.mounts.iter().flat_map(|m| &m.options).any(cache) {
+        let options = script.run.mounts.iter().flat_map(|mount| &mount.options);
+        let mut values = options.filter_map(|option| option.value.as_ref());
+        if purged || values.any(|value| value.contains(".cache")) {
             continue;
         }
         for (command, call) in calls(script) {
-            let assigned = command
+            let here = command
                 .assignments
                 .iter()
-                .any(|w| w.text.starts_with("PIP_NO_CACHE_DIR"));
-            if call.is(&["pip"], &["install"]) && !call.has(None, &["--no-cache-dir"]) && !assigned
-            {
+                .any(|word| word.text.starts_with(PIP_SWITCH));
+            let set = off.entry(script.stage);
+            let set = || *set.or_insert_with(|| view.inherited(script.stage).any(switches_off));
+            let keeps = call.is(&["pip"], &["install"]) && !call.has(None, &["--no-cache-dir"]);
+            if keeps && !here && !set() {
                 let finding = found(script.command(command), "pip keeps what it downloads");
                 let at = script.behind(call.verb);
                 findings.push(finding.fix("add --no-cache-dir", at, " --no-cache-dir"));
@@ -499,6 +494,17 @@ fn pip_cache(view: &View<'_>) -> Vec<Diagnostic> {
         }
     }
     findings
+}
+
+/// The variable by which pip keeps nothing.
+const PIP_SWITCH: &str = "PIP_NO_CACHE_DIR";
+
+fn switches_off(instruction: &Instruction) -> bool {
+    match &instruction.kind {
+        Kind::Env(pairs) => pairs.iter().any(|pair| *pair.key == PIP_SWITCH),
+        Kind::Arg(list) => list.iter().any(|declared| *declared.name == PIP_SWITCH),
+        _ => false,
+    }
 }
 
 fn unpinned(view: &View<'_>) -> Vec<Diagnostic> {
