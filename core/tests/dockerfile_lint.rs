@@ -141,7 +141,7 @@ fn explanations_agree_with_the_plan() {
         }
     };
     check(
-        "FROM scratch AS a\nWORKDIR /x\nENV A=1\nCOPY <<A /c/\nA\nRUN x\nADD <<A /d/\nA\nUSER 1\n\
+        "FROM scratch AS a\nWORKDIR /\nWORKDIR /x\nENV A=1\nCOPY <<A /c/\nA\nRUN x\nADD <<A /d/\nA\nUSER 1\n\
          FROM scratch AS b\nRUN y\nFROM a\nARG Z\nLABEL z=$A\nVOLUME /v\nEXPOSE 1\nCMD [\"c\"]\n\
          ENTRYPOINT e\nSTOPSIGNAL 9\nHEALTHCHECK NONE\nSHELL [\"s\"]\nONBUILD RUN x\n",
     );

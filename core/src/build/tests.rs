@@ -361,6 +361,43 @@ RUN echo\n";
     );
 }
 
+/// What BuildKit does where its documentation leaves it open: the stage that goes on from another
+/// knows its arguments, and of ARG and ENV with one name the later counts.
+#[test]
+fn arguments_go_on_with_a_stage_and_the_later_of_two_names_counts() {
+    let check = |dockerfile: &str, seen: &[&str], kept: &[&str]| {
+        let yard = yard(&[]);
+        let built = yard.build(&format!("FROM scratch AS a\n{dockerfile}\nRUN echo\n"));
+        let step = &yard.notes.steps.borrow()[0];
+        // The first variable is the search path, here and in the image.
+        assert_eq!(step.env[1..], *seen, "{dockerfile}");
+        assert_eq!(
+            built.image.config.value.config.env[1..],
+            *kept,
+            "{dockerfile}"
+        );
+    };
+    check("ARG X=1\nFROM a\nENV Y=$X", &["Y=1", "X=1"], &["Y=1"]);
+    check(
+        "ARG X=1\nFROM a\nARG X\nENV Y=$X",
+        &["Y=1", "X=1"],
+        &["Y=1"],
+    );
+    check(
+        "ARG X=1\nENV X=2\nENV Y=$X",
+        &["X=2", "Y=2"],
+        &["X=2", "Y=2"],
+    );
+    check(
+        "ENV X=2\nARG X=1\nENV Y=$X",
+        &["X=1", "Y=1"],
+        &["X=2", "Y=1"],
+    );
+    check("ENV X=2\nARG X\nENV Y=$X", &["X=2", "Y=2"], &["X=2", "Y=2"]);
+    check("ENV X=2\nFROM a\nARG X=1", &["X=1"], &["X=2"]);
+    check("ENV X=2\nARG X=1\nENV X=3", &["X=3"], &["X=3"]);
+}
+
 #[test]
 fn labels_of_the_command_line_come_last() {
     let mut yard = yard(&[]);

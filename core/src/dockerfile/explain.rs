@@ -413,6 +413,10 @@ fn does(instruction: &Instruction) -> (Makes, String) {
         Kind::Run(run) => (Layer, runs(run)),
         Kind::Copy(copy) => (Layer, copies(&copy.files)),
         Kind::Add(add) => (Layer, copies(&add.files)),
+        Kind::Workdir(path) if **path == "/" => said(
+            Metadata,
+            "goes to the root directory: for what follows, and for the container",
+        ),
         Kind::Workdir(path) => (
             Layer,
             format!(

@@ -45,6 +45,7 @@ pub fn change(config: &ImageConfig, instructions: &[String]) -> Result<ImageConf
         sources: Vec::new(),
         planned: BTreeMap::new(),
         stages: Vec::new(),
+        scopes: Vec::new(),
         scope: Scope::global(Escape::default(), &options),
     };
     let mut stage = planner.stage(0, config.clone());

@@ -239,6 +239,7 @@ pub fn plan(
         sources: Vec::new(),
         planned: BTreeMap::new(),
         stages: Vec::new(),
+        scopes: Vec::new(),
         scope: Scope::global(dockerfile.escape, options),
     };
     planner.read_stages(dockerfile);
@@ -298,6 +299,8 @@ struct Planner<'a> {
     /// From a stage's number in the file to its index among the planned ones.
     planned: BTreeMap<usize, usize>,
     stages: Vec<PlannedStage>,
+    /// The variables at the end of each planned stage.
+    scopes: Vec<Scope>,
     /// The arguments before the first FROM.
     scope: Scope,
 }

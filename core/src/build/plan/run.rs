@@ -39,7 +39,10 @@ impl Planner<'_> {
         let mut env_without_key = BTreeSet::new();
         for (name, value) in self.run_args(stage) {
             let prefix = format!("{name}=");
-            if env.iter().any(|e| e.starts_with(&prefix)) {
+            if let Some(there) = env.iter_mut().find(|e| e.starts_with(&prefix)) {
+                if stage.scope.is_over(&name) {
+                    *there = format!("{name}={value}");
+                }
                 continue;
             }
             if PROXIES.contains(&name.as_str()) && !stage.scope.args.contains_key(&name) {

@@ -1,10 +1,11 @@
 //! Which variables an instruction sees: build arguments and the environment.
 //!
-//! An argument exists from its ARG to the end of the stage; arguments before the first FROM
-//! exist for the FROM lines only, until a stage declares them again. The environment wins over
-//! an argument of the same name.
+//! An argument exists from its ARG to the end of the stage, and in the stages that go on from
+//! there; arguments before the first FROM exist for the FROM lines only, until a stage declares
+//! them again. Of an ARG with a value and an ENV of the same name the later one counts, as in
+//! BuildKit; in the classic builder it was always the ENV.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{PlanOptions, UNDEFINED};
 use crate::diagnostic::{Diagnostic, Span};
@@ -34,6 +35,8 @@ pub(super) struct Scope {
     pub(super) args: BTreeMap<String, Option<String>>,
     /// The environment, `NAME=value`, in order.
     pub(super) env: Vec<String>,
+    /// The arguments that were given a value after the environment had one.
+    over: BTreeSet<String>,
     /// Where expansions that stand in no source text are reported: the triggers of ONBUILD.
     pub(super) at: Option<Span>,
 }
@@ -48,6 +51,7 @@ impl Scope {
             escape,
             args,
             env: Vec::new(),
+            over: BTreeSet::new(),
             at: None,
         }
     }
@@ -58,8 +62,28 @@ impl Scope {
             escape: self.escape,
             args: BTreeMap::new(),
             env,
+            over: BTreeSet::new(),
             at: None,
         }
+    }
+
+    /// Takes over the arguments of the stage that this one goes on from.
+    pub(super) fn inherit(&mut self, below: &Self) {
+        self.args.clone_from(&below.args);
+        self.over.clone_from(&below.over);
+    }
+
+    /// Takes in an ENV: `names` have the values that `env` has now.
+    pub(super) fn set<'n>(&mut self, names: impl Iterator<Item = &'n str>, env: &[String]) {
+        for name in names {
+            self.over.remove(name);
+        }
+        self.env = env.to_vec();
+    }
+
+    /// Whether an argument counts more than the environment's variable of the same name.
+    pub(super) fn is_over(&self, name: &str) -> bool {
+        self.over.contains(name)
     }
 
     /// Takes in an ARG. What `--build-arg` says counts more than the default, and without either
@@ -78,9 +102,12 @@ impl Scope {
             let inherited = || outer.and_then(|outer| outer.args.get(&name).cloned().flatten());
             let given = options.args.get(&name).cloned();
             let value = given.or(default).or_else(inherited);
-            // An ARG before FROM that repeats a platform's name without a value changes nothing.
-            if outer.is_none() && value.is_none() && self.args.contains_key(&name) {
+            // Declaring a name once more without a value changes nothing.
+            if value.is_none() && self.args.contains_key(&name) {
                 continue;
+            }
+            if value.is_some() {
+                self.over.insert(name.clone());
             }
             self.args.insert(name, value);
         }
@@ -88,10 +115,13 @@ impl Scope {
 
     pub(super) fn lookup(&self, name: &str) -> Option<String> {
         let prefix = format!("{name}=");
-        let from_env = self.env.iter().rev().find_map(|e| e.strip_prefix(&prefix));
-        from_env
-            .map(str::to_owned)
-            .or_else(|| self.args.get(name).cloned().flatten())
+        let from_env = || self.env.iter().rev().find_map(|e| e.strip_prefix(&prefix));
+        let from_env = || from_env().map(str::to_owned);
+        let from_args = || self.args.get(name).cloned().flatten();
+        if self.is_over(name) {
+            return from_args();
+        }
+        from_env().or_else(from_args)
     }
 
     /// Expands one word; `None` when it cannot be, which is then a diagnostic.
@@ -143,7 +173,9 @@ impl Scope {
         let span = self.at.unwrap_or(word.span);
         match expand(&word.value, options, &|name| self.lookup(name)) {
             Ok(expanded) => {
-                for name in &expanded.undefined {
+                // An argument that nobody gives a value to is empty on purpose.
+                let undefined = expanded.undefined.iter();
+                for name in undefined.filter(|name| !self.args.contains_key(*name)) {
                     diagnostics.push(self.undefined(name, span));
                 }
                 Some(expanded)

@@ -37,12 +37,16 @@ impl Planner<'_> {
         });
         let triggers = std::mem::take(&mut start.config.on_build);
         let mut stage = self.stage(number, start.clone());
+        if let Base::Stage(index) = base {
+            stage.scope.inherit(&self.scopes[index]);
+        }
         self.run_triggers(&mut stage, &triggers, span);
         let body = self.sources[number].body.clone();
         for instruction in body {
             self.instruction(&mut stage, instruction);
         }
         self.planned.insert(number, self.stages.len());
+        self.scopes.push(stage.scope);
         self.stages.push(PlannedStage {
             name,
             base,
@@ -140,7 +144,10 @@ impl Planner<'_> {
                 let path = absolute(&stage.config.config.working_dir, &path);
                 stage.config.config.working_dir.clone_from(&path);
                 created_by = Some(format!("WORKDIR {path}"));
-                operation = Operation::Workdir(path);
+                // The root is always there.
+                if path != "/" {
+                    operation = Operation::Workdir(path);
+                }
             }
             Kind::Arg(declarations) => {
                 let outer = Some(&self.scope);
@@ -151,10 +158,12 @@ impl Planner<'_> {
                 let pairs = self.pairs(&stage.scope, pairs);
                 let texts: Vec<_> = pairs.iter().map(|(k, v)| format!("{k}={v}")).collect();
                 created_by = Some(format!("ENV {}", texts.join(" ")));
-                for (key, value) in pairs {
-                    set_env(&mut stage.config.config.env, &key, &value);
+                let env = &mut stage.config.config.env;
+                for (key, value) in &pairs {
+                    set_env(env, key, value);
                 }
-                stage.scope.env.clone_from(&stage.config.config.env);
+                let names = pairs.iter().map(|(key, _)| key.as_str());
+                stage.scope.set(names, env);
             }
             Kind::Label(pairs) => {
                 let pairs = self.pairs(&stage.scope, pairs);
