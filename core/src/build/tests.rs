@@ -399,6 +399,68 @@ fn arguments_go_on_with_a_stage_and_the_later_of_two_names_counts() {
 }
 
 #[test]
+fn instructions_become_the_config_that_docker_writes() {
+    use serde_json::{Value, json};
+    let check = |dockerfile: &str, field: &str, expected: Value| {
+        let built = yard(&[]).build(&format!("FROM base\n{dockerfile}\n"));
+        let config = serde_json::to_value(&built.image.config.value.config).unwrap();
+        let seen = config.get(field).cloned().unwrap_or_default();
+        assert_eq!(seen, expected, "{field} of\n{dockerfile}");
+    };
+    check("CMD a  b", "Cmd", json!(["/bin/sh", "-c", "a  b"]));
+    check(
+        "SHELL [\"s\", \"-e\"]\nCMD a",
+        "Cmd",
+        json!(["s", "-e", "a"]),
+    );
+    check("LABEL a=b", "Cmd", json!(["python3"]));
+    // The base image's CMD was meant for the base image's ENTRYPOINT.
+    check("ENTRYPOINT [\"a\"]", "Cmd", Value::Null);
+    check("CMD [\"a\"]\nENTRYPOINT b", "Cmd", json!(["a"]));
+    check("ENTRYPOINT b\nENTRYPOINT []", "Entrypoint", Value::Null);
+    check(
+        "EXPOSE 80 443/tcp 53/udp 8000-8002",
+        "ExposedPorts",
+        json!({"80/tcp": {}, "443/tcp": {}, "53/udp": {}, "8000/tcp": {}, "8001/tcp": {}, "8002/tcp": {}}),
+    );
+    check(
+        "ENV p=\"1 2\"\nEXPOSE $p",
+        "ExposedPorts",
+        json!({"1/tcp": {}, "2/tcp": {}}),
+    );
+    check(
+        "VOLUME /a /b\nVOLUME [\"/c d\"]",
+        "Volumes",
+        json!({"/a": {}, "/b": {}, "/c d": {}}),
+    );
+    check(
+        "WORKDIR a\nWORKDIR b/../c\nWORKDIR d//e/",
+        "WorkingDir",
+        json!("/a/c/d/e"),
+    );
+    check("USER a:b\nUSER c", "User", json!("c"));
+    check("STOPSIGNAL SIGUSR1", "StopSignal", json!("SIGUSR1"));
+    check(
+        "ONBUILD RUN a\nONBUILD copy . /b",
+        "OnBuild",
+        json!(["RUN a", "copy . /b"]),
+    );
+    check(
+        "HEALTHCHECK --interval=5s --start-period=1m30s --retries=3 CMD [\"a\"]",
+        "Healthcheck",
+        json!({"Test": ["CMD", "a"], "Interval": 5_000_000_000_u64, "StartPeriod": 90_000_000_000_u64, "Retries": 3}),
+    );
+    let shell = "SHELL [\"s\", \"-e\"]\nHEALTHCHECK CMD a b";
+    check(shell, "Healthcheck", json!({"Test": ["CMD-SHELL", "a b"]}));
+    check(shell, "Shell", json!(["s", "-e"]));
+    check(
+        "HEALTHCHECK CMD a\nHEALTHCHECK NONE",
+        "Healthcheck",
+        json!({"Test": ["NONE"]}),
+    );
+}
+
+#[test]
 fn labels_of_the_command_line_come_last() {
     let mut yard = yard(&[]);
     yard.labels = [("a".into(), "2".into())].into();

@@ -230,7 +230,7 @@ impl Planner<'_> {
                 }
                 config.stop_signal = text;
             }
-            Kind::Healthcheck(check) => config.healthcheck = Some(healthcheck(check, config)),
+            Kind::Healthcheck(check) => config.healthcheck = Some(healthcheck(check)),
             Kind::Onbuild(trigger) => config.on_build.push(trigger.original.clone()),
             Kind::Shell(words) => config.shell = words.iter().map(|w| w.value.clone()).collect(),
             _ => {}
@@ -309,7 +309,7 @@ pub(super) fn shell_words(shell: &[String], text: String) -> Vec<String> {
     words
 }
 
-fn healthcheck(check: &ast::Healthcheck, config: &crate::spec::RunConfig) -> Healthcheck {
+fn healthcheck(check: &ast::Healthcheck) -> Healthcheck {
     let ast::Healthcheck::Command {
         command,
         interval,
@@ -332,12 +332,8 @@ fn healthcheck(check: &ast::Healthcheck, config: &crate::spec::RunConfig) -> Hea
         CommandLine::Exec(words) => std::iter::once("CMD".to_owned())
             .chain(words.iter().map(|w| w.value.clone()))
             .collect(),
-        CommandLine::Shell(text) if config.shell.is_empty() => {
-            vec!["CMD-SHELL".to_owned(), text.value.clone()]
-        }
-        CommandLine::Shell(text) => std::iter::once("CMD".to_owned())
-            .chain(shell_words(&config.shell, text.value.clone()))
-            .collect(),
+        // Which shell that is stands in the config, too: it is the one that SHELL names.
+        CommandLine::Shell(text) => vec!["CMD-SHELL".to_owned(), text.value.clone()],
     };
     Healthcheck {
         test,
