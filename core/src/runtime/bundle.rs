@@ -88,6 +88,21 @@ pub fn write(
     Ok(spec)
 }
 
+/// Reads the specification of a bundle that [`write`] made.
+pub fn read(directory: &Path) -> Result<Spec, BundleError> {
+    let path = directory.join("config.json");
+    let bytes = fs::read(&path).map_err(|source| BundleError::Io {
+        action: "read",
+        path: path.clone(),
+        source,
+    })?;
+    serde_json::from_slice(&bytes).map_err(|source| BundleError::Io {
+        action: "read",
+        path,
+        source: source.into(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +126,7 @@ mod tests {
             &HostFiles::default(),
         )
         .unwrap();
+        assert_eq!(super::read(&dir.path().join("c")).unwrap(), spec);
         let read = |name: &str| fs::read(dir.path().join("c").join(name)).unwrap();
         assert_eq!(
             serde_json::from_slice::<Spec>(&read("config.json")).unwrap(),

@@ -7,6 +7,8 @@ pub mod files;
 pub mod options;
 pub mod seccomp;
 pub mod spec;
+pub mod status;
 
 pub use options::{Bind, Network, OptionError, RunOptions, SeccompOption, Tmpfs, Ulimit};
-pub use spec::{Place, SpecError, container_spec};
+pub use spec::{Place, SpecError, container_spec, effective};
+pub use status::Status;

@@ -1,5 +1,10 @@
 //! What a person may ask for when a container is run, and how it is written on a command line.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
 use super::capabilities;
 use crate::path::RootedPath;
 
@@ -16,6 +21,8 @@ pub struct RunOptions {
     pub command: Vec<String>,
     /// `NAME=value` sets a variable; `NAME` alone takes it away.
     pub env: Vec<String>,
+    /// Anything a person wants to say about the container, beside what the image says.
+    pub labels: BTreeMap<String, String>,
     /// Where the process starts, instead of where the image says.
     pub working_dir: Option<String>,
     /// `user`, `uid`, `user:group` or `uid:gid`, instead of the image's.
@@ -52,7 +59,8 @@ pub struct RunOptions {
 }
 
 /// Which network a container sees.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Network {
     /// Its own, with nothing but a loopback interface.
     #[default]
@@ -72,7 +80,7 @@ pub enum SeccompOption {
 }
 
 /// A directory or file of the host, seen from inside.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bind {
     /// The absolute path on the host.
     pub source: String,
@@ -136,6 +144,15 @@ impl Network {
                 "this version knows none and host",
             )),
         }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Host => "host",
+        })
     }
 }
 

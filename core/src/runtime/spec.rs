@@ -117,6 +117,7 @@ pub fn container_spec(
 ) -> Result<Spec, SpecError> {
     options.check()?;
     let capabilities = capabilities::granted(options)?;
+    let config = effective(image, options);
     let hostname = hostname(options, place);
     let mut linux = json!({
         "namespaces": namespaces(options.network),
@@ -136,10 +137,10 @@ pub fn container_spec(
         "hostname": hostname,
         "process": {
             "terminal": options.tty,
-            "user": { "uid": 0, "gid": 0, "username": user(image, options) },
-            "args": command(image, options)?,
+            "user": { "uid": 0, "gid": 0, "username": config.user },
+            "args": command(&config)?,
             "env": environment(image, options, &hostname),
-            "cwd": working_dir(image, options)?,
+            "cwd": working_dir(&config)?,
             "capabilities": {
                 "bounding": capabilities,
                 "effective": capabilities,
@@ -181,18 +182,28 @@ pub fn hostname(options: &RunOptions, place: &Place) -> String {
     }
 }
 
-/// What is executed. A new entrypoint makes the image's default command meaningless.
-fn command(image: &RunConfig, options: &RunOptions) -> Result<Vec<String>, SpecError> {
-    let mut args = options
-        .entrypoint
-        .as_ref()
-        .unwrap_or(&image.entrypoint)
-        .clone();
-    if !options.command.is_empty() {
-        args.extend_from_slice(&options.command);
-    } else if options.entrypoint.is_none() {
-        args.extend_from_slice(&image.cmd);
+/// The image's config with what a person asked for in place of what the image says: what a
+/// container of it really runs, and what an image committed from the container says.
+pub fn effective(image: &RunConfig, options: &RunOptions) -> RunConfig {
+    let mut config = image.clone();
+    // A new entrypoint makes the image's default command meaningless.
+    if let Some(entrypoint) = &options.entrypoint {
+        config.entrypoint.clone_from(entrypoint);
+        config.cmd.clear();
     }
+    if !options.command.is_empty() {
+        config.cmd.clone_from(&options.command);
+    }
+    set_variables(&mut config.env, &options.env);
+    config.working_dir = options.working_dir.clone().unwrap_or(config.working_dir);
+    config.labels.extend(options.labels.clone());
+    config.user = options.user.clone().unwrap_or(config.user);
+    config
+}
+
+/// What is executed.
+fn command(config: &RunConfig) -> Result<Vec<String>, SpecError> {
+    let args = [&config.entrypoint[..], &config.cmd].concat();
     if args.first().is_none_or(String::is_empty) {
         return Err(SpecError::NoCommand);
     }
@@ -206,7 +217,14 @@ fn environment(image: &RunConfig, options: &RunOptions, hostname: &str) -> Vec<S
     if options.tty {
         env.push("TERM=xterm".to_owned());
     }
-    for variable in image.env.iter().chain(&options.env) {
+    set_variables(&mut env, &image.env);
+    set_variables(&mut env, &options.env);
+    env
+}
+
+/// Sets `NAME=value` in place or at the end; `NAME` alone takes it away.
+fn set_variables(env: &mut Vec<String>, variables: &[String]) {
+    for variable in variables {
         let name = variable.split('=').next().unwrap_or_default();
         let place = env
             .iter()
@@ -218,22 +236,16 @@ fn environment(image: &RunConfig, options: &RunOptions, hostname: &str) -> Vec<S
             (None, false) => {}
         }
     }
-    env
 }
 
-fn working_dir<'a>(image: &'a RunConfig, options: &'a RunOptions) -> Result<&'a str, SpecError> {
-    let path = options.working_dir.as_deref().unwrap_or(&image.working_dir);
-    match path {
+fn working_dir(config: &RunConfig) -> Result<&str, SpecError> {
+    match config.working_dir.as_str() {
         "" => Ok("/"),
         absolute if absolute.starts_with('/') => Ok(absolute),
         path => Err(SpecError::WorkingDir {
             path: path.to_owned(),
         }),
     }
-}
-
-fn user<'a>(image: &'a RunConfig, options: &'a RunOptions) -> &'a str {
-    options.user.as_deref().unwrap_or(&image.user)
 }
 
 fn namespaces(network: Network) -> Value {
@@ -354,7 +366,7 @@ mod tests {
                 command: strings(command),
                 ..RunOptions::default()
             };
-            match self::command(&image(), &options) {
+            match self::command(&effective(&image(), &options)) {
                 Ok(args) => assert_eq!(args, expected),
                 Err(SpecError::NoCommand) => assert!(expected.is_empty()),
                 Err(error) => panic!("{error}"),
@@ -403,7 +415,8 @@ mod tests {
                 working_dir: asked.map(str::to_owned),
                 ..RunOptions::default()
             };
-            assert_eq!(working_dir(&image(), &options).ok(), expected);
+            let config = effective(&image(), &options);
+            assert_eq!(working_dir(&config).ok(), expected);
         };
         check(None, Some("/srv"));
         check(Some("/tmp"), Some("/tmp"));
