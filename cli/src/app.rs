@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    base, build, completion, context_ls, demo, dockerfile_expand, dockerfile_explain,
-    dockerfile_lint, dockerfile_parse, dockerignore_check, doctor, fsck, history, image_check,
-    image_ls_files, image_tree, image_unpack, images, import, inspect, layer_apply, layer_diff,
-    layer_ls, load, prune, reference_parse, rmi, run, save, system_df, system_prune, tag, version,
+    base, build, commit, completion, container_prune, context_ls, cp, create, demo, diff,
+    dockerfile_expand, dockerfile_explain, dockerfile_lint, dockerfile_parse, dockerignore_check,
+    doctor, export, fsck, history, image_check, image_ls_files, image_tree, image_unpack, images,
+    import, inspect, layer_apply, layer_diff, layer_ls, load, prune, ps, reference_parse, rename,
+    rm, rmi, run, save, start, system_df, system_prune, tag, version,
 };
 use crate::context::Context;
 use crate::failure::Outcome;
@@ -46,6 +47,7 @@ enum Command {
     /// Manage builds
     #[command(subcommand)]
     Builder(BuilderCommand),
+    Commit(commit::Options),
     Completion(completion::Options),
     /// Manage containers
     #[command(subcommand)]
@@ -53,7 +55,10 @@ enum Command {
     /// Look at build contexts
     #[command(subcommand)]
     Context(ContextCommand),
+    Cp(cp::Options),
+    Create(Box<create::Options>),
     Demo(demo::Options),
+    Diff(diff::Options),
     /// Look at Dockerfiles
     #[command(subcommand)]
     Dockerfile(DockerfileCommand),
@@ -61,6 +66,7 @@ enum Command {
     #[command(subcommand)]
     Dockerignore(DockerignoreCommand),
     Doctor(doctor::Options),
+    Export(export::Options),
     Fsck(fsck::Options),
     History(history::Options),
     /// Manage images
@@ -73,12 +79,16 @@ enum Command {
     #[command(subcommand)]
     Layer(LayerCommand),
     Load(load::Options),
+    Ps(ps::Options),
     /// Look at image references
     #[command(subcommand)]
     Reference(ReferenceCommand),
+    Rename(rename::Options),
+    Rm(rm::Options),
     Rmi(rmi::Options),
     Run(Box<run::Options>),
     Save(save::Options),
+    Start(start::Options),
     /// Manage Coracle
     #[command(subcommand)]
     System(SystemCommand),
@@ -116,7 +126,20 @@ enum BuilderCommand {
 /// `coracle container …`.
 #[derive(Debug, Subcommand)]
 enum ContainerCommand {
+    Commit(commit::Options),
+    Cp(cp::Options),
+    Create(Box<create::Options>),
+    Diff(diff::Options),
+    Export(export::Options),
+    Inspect(inspect::Options),
+    #[command(visible_aliases = ["list", "ps"])]
+    Ls(ps::Options),
+    Prune(container_prune::Options),
+    Rename(rename::Options),
+    #[command(visible_alias = "remove")]
+    Rm(rm::Options),
     Run(Box<run::Options>),
+    Start(start::Options),
 }
 
 /// `coracle dockerfile …`.
@@ -183,6 +206,12 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         }
         Command::Builder(BuilderCommand::Prune(options)) => prune::builder(&options, &context()?),
         Command::Completion(options) => completion::run(&options),
+        Command::Container(command) => container(command, &context()?),
+        Command::Commit(options) => commit::run(&options, &context()?),
+        Command::Cp(options) => cp::run(&options, &context()?),
+        Command::Create(options) => create::run(&options, &context()?),
+        Command::Diff(options) => diff::run(&options, &context()?),
+        Command::Export(options) => export::run(&options, &context()?),
         Command::Demo(options) => demo::run(&options),
         Command::Context(ContextCommand::Ls(options)) => {
             // Without a place for the state there is none in the context either.
@@ -211,8 +240,9 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Import(options) | Command::Image(ImageCommand::Import(options)) => {
             import::run(&options, &context()?)
         }
-        Command::Inspect(options) | Command::Image(ImageCommand::Inspect(options)) => {
-            inspect::run(&options, &context()?)
+        Command::Inspect(options) => inspect::run(&options, &context()?),
+        Command::Image(ImageCommand::Inspect(options)) => {
+            inspect::run_as(inspect::ObjectType::Image, options, &context()?)
         }
         Command::Layer(LayerCommand::Apply(options)) => layer_apply::run(&options),
         Command::Layer(LayerCommand::Diff(options)) => layer_diff::run(&options),
@@ -220,13 +250,15 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Load(options) | Command::Image(ImageCommand::Load(options)) => {
             load::run(&options, &context()?)
         }
+        Command::Ps(options) => ps::run(&options, &context()?),
         Command::Reference(ReferenceCommand::Parse(options)) => reference_parse::run(&options),
+        Command::Rename(options) => rename::run(&options, &context()?),
+        Command::Rm(options) => rm::run(&options, &context()?),
         Command::Rmi(options) | Command::Image(ImageCommand::Rm(options)) => {
             rmi::run(&options, &context()?)
         }
-        Command::Run(options) | Command::Container(ContainerCommand::Run(options)) => {
-            run::run(&options, &context()?)
-        }
+        Command::Run(options) => run::run(&options, &context()?),
+        Command::Start(options) => start::run(&options, &context()?),
         Command::Save(options) | Command::Image(ImageCommand::Save(options)) => {
             save::run(&options, &context()?)
         }
@@ -236,6 +268,25 @@ pub(crate) fn run(cli: Cli) -> Outcome {
             tag::run(&options, &context()?)
         }
         Command::Version(options) => version::run(&options),
+    }
+}
+
+fn container(command: ContainerCommand, context: &Context) -> Outcome {
+    match command {
+        ContainerCommand::Commit(options) => commit::run(&options, context),
+        ContainerCommand::Cp(options) => cp::run(&options, context),
+        ContainerCommand::Create(options) => create::run(&options, context),
+        ContainerCommand::Diff(options) => diff::run(&options, context),
+        ContainerCommand::Export(options) => export::run(&options, context),
+        ContainerCommand::Inspect(options) => {
+            inspect::run_as(inspect::ObjectType::Container, options, context)
+        }
+        ContainerCommand::Ls(options) => ps::run(&options, context),
+        ContainerCommand::Prune(options) => container_prune::run(&options, context),
+        ContainerCommand::Rename(options) => rename::run(&options, context),
+        ContainerCommand::Rm(options) => rm::run(&options, context),
+        ContainerCommand::Run(options) => run::run(&options, context),
+        ContainerCommand::Start(options) => start::run(&options, context),
     }
 }
 

@@ -7,13 +7,12 @@ use coracle::build::cache_directory::CacheDirectory;
 use coracle::digest::ChainId;
 use coracle::event;
 use coracle::image;
-use coracle::linux::containers;
 use coracle::linux::snapshot::Snapshots;
 use coracle::linux::userns;
 use coracle::spec::Descriptor;
 use coracle::store::{Store, gc};
 
-use crate::commands::run;
+use crate::containers;
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -26,18 +25,6 @@ pub(crate) fn enter(context: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The IDs of the images whose containers run, each with its container's ID.
-pub(crate) fn in_use(context: &Context) -> Result<Vec<(String, String)>, Failure> {
-    let directory = context.root.join("containers");
-    containers::sweep(&directory)
-        .map_err(|e| Failure::io(format!("clean up {}", directory.display()), &e))?;
-    let running = run::running(&directory, run::IMAGE_FILE);
-    Ok(running
-        .into_iter()
-        .map(|(container, image)| (image, container))
-        .collect())
-}
-
 /// Removes what is no longer needed. Returns the bytes of blobs and unpacked files together;
 /// `None` when the store is in use, so that nothing was removed.
 pub(crate) fn collect(store: &dyn Store, context: &Context) -> Result<Option<u64>, Failure> {
@@ -45,7 +32,11 @@ pub(crate) fn collect(store: &dyn Store, context: &Context) -> Result<Option<u64
     let Some(alone) = store.alone()? else {
         return Ok(None);
     };
-    let collected = gc::collect_alone(store, &cache_roots(context)?, &alone)?;
+    let mut roots = cache_roots(context)?;
+    // A container keeps its image's layers, also when the image has lost its name.
+    let containers = containers::all(context)?;
+    roots.extend(containers.iter().map(|c| c.record.manifest.clone()));
+    let collected = gc::collect_alone(store, &roots, &alone)?;
     Ok(Some(collected.bytes + remove_snapshots(store, context)?))
 }
 
@@ -83,13 +74,15 @@ fn remove_snapshots(store: &dyn Store, context: &Context) -> Result<u64, Failure
         return Ok(0);
     }
     let needed = chains(store)?;
-    let stood_on: String = run::running(&context.root.join("containers"), run::LOWER_FILE)
-        .into_iter()
-        .map(|(_, lower)| lower)
-        .collect();
+    let containers = containers::all(context)?;
+    let stood_on: BTreeSet<_> = containers.iter().flat_map(|c| &c.record.lower).collect();
+    let stood_on = |chain: &ChainId| {
+        let mut names = stood_on.iter().filter_map(|path| path.file_name());
+        names.any(|name| name == chain.0.hex())
+    };
     let snapshots = Snapshots::open(&context.root, &|name| std::env::var(name).ok())?;
     let mut usage = snapshots.usage()?;
-    usage.retain(|(chain, _)| !needed.contains(chain) && !stood_on.contains(chain.0.hex()));
+    usage.retain(|(chain, _)| !needed.contains(chain) && !stood_on(chain));
     let (chains, sizes): (Vec<_>, Vec<_>) = usage.into_iter().unzip();
     snapshots.remove(&chains)?;
     Ok(sizes.into_iter().sum())

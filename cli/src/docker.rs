@@ -3,7 +3,7 @@
 /// When something of Docker's comes to Coracle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Plan {
-    /// With containers that stay: `-d`, `ps`, `logs`, `exec`.
+    /// With containers in the background: `-d`, `logs`, `exec`.
     Engine,
     /// With cgroup limits.
     Limits,
@@ -48,6 +48,8 @@ pub(crate) fn verb(path: &str) -> Option<Plan> {
 
 /// What is known about an option of the Docker command `path`, such as `--memory` of `run`.
 pub(crate) fn flag(path: &str, flag: &str) -> Option<Plan> {
+    // What one takes, the other takes too.
+    let path = if path == "create" { "run" } else { path };
     FLAGS
         .iter()
         .filter(|(command, ..)| *command == path)
@@ -59,47 +61,25 @@ const VERBS: &[(Plan, &[&str])] = &[
     (
         Plan::Engine,
         &[
-            "create",
-            "start",
             "stop",
             "restart",
             "kill",
-            "rm",
             "pause",
             "unpause",
             "wait",
-            "ps",
             "logs",
             "attach",
             "exec",
-            "cp",
-            "diff",
             "top",
             "events",
-            "rename",
             "port",
-            "commit",
-            "export",
             "container attach",
-            "container commit",
-            "container cp",
-            "container create",
-            "container diff",
             "container exec",
-            "container export",
-            "container inspect",
             "container kill",
-            "container list",
             "container logs",
-            "container ls",
             "container pause",
             "container port",
-            "container prune",
-            "container ps",
-            "container rename",
             "container restart",
-            "container rm",
-            "container start",
             "container stop",
             "container top",
             "container unpause",
@@ -170,8 +150,6 @@ const FLAGS: &[(&str, Plan, &[&str])] = &[
             "-a",
             "--attach",
             "--restart",
-            "-l",
-            "--label",
             "--label-file",
             "--stop-signal",
             "--stop-timeout",
@@ -327,6 +305,11 @@ const FLAGS: &[(&str, Plan, &[&str])] = &[
         Plan::Never,
         &["--isolation", "--disable-content-trust", "--builder"],
     ),
+    ("commit", Plan::Limits, &["-p", "--pause"]),
+    ("container prune", Plan::Later, &["--filter"]),
+    ("start", Plan::Engine, &["--detach-keys"]),
+    ("start", Plan::Never, &["--checkpoint", "--checkpoint-dir"]),
+    ("rm", Plan::Network, &["-l", "--link"]),
     ("history", Plan::Later, &["--platform"]),
     ("image inspect", Plan::Later, &["--platform"]),
     ("save", Plan::Later, &["--platform"]),
@@ -341,10 +324,11 @@ mod tests {
 
     #[test]
     fn what_docker_has_is_known() {
-        assert_eq!(verb("ps"), Some(Plan::Engine));
+        assert_eq!(verb("logs"), Some(Plan::Engine));
         assert_eq!(verb("image pull"), Some(Plan::Registry));
         assert_eq!(verb("nonsense"), None);
         assert_eq!(flag("run", "-d"), Some(Plan::Engine));
+        assert_eq!(flag("create", "-m"), Some(Plan::Limits));
         assert_eq!(flag("build", "-d"), None);
     }
 

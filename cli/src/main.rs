@@ -11,6 +11,7 @@
 //!  context     where the state is, and what is common to all commands
 //!  failure     an error as a person sees it, with its exit code
 //!  names       from what was typed to an image, and what was probably meant
+//!  containers  from what was typed to a container, and how one gets hold of it
 //!  collect     taking away what nothing needs any more
 //!  commands/   one file a command: its options, and `run`
 //!  output/     tables, sizes and ages as Docker prints them, JSON, Go templates
@@ -20,6 +21,7 @@
 mod app;
 mod collect;
 mod commands;
+mod containers;
 mod context;
 mod docker;
 mod failure;

@@ -233,6 +233,7 @@ fn a_container_has_a_name_an_id_and_directories() {
         at,
         &[
             "run",
+            "--rm",
             "--name",
             "first",
             "--cidfile",
@@ -267,6 +268,7 @@ fn a_container_has_a_name_an_id_and_directories() {
         at,
         &[
             "run",
+            "--rm",
             "--name",
             "first",
             "-v",
@@ -281,6 +283,74 @@ fn a_container_has_a_name_an_id_and_directories() {
         fs::read_dir(at.join("state/containers")).unwrap().count(),
         0
     );
+}
+
+/// The fields that programs rely on: what changes from run to run is made the same.
+#[test]
+fn what_is_told_about_a_container_keeps_its_fields() {
+    let Some(sandbox) = sandbox() else { return };
+    let at = sandbox.path();
+    let create = [
+        "create",
+        "--name",
+        "job",
+        "-l",
+        "a=b",
+        "-v",
+        "./d:/d:ro",
+        "base",
+        "sh",
+        "-c",
+        "x",
+    ];
+    let id = stdout(at, &create);
+    let clean = |text: String| {
+        let image = stdout(at, &["image", "inspect", "--format", "{{.Id}}", "base"]);
+        let text = text.replace(id.trim(), "ID").replace(&id[..12], "SHORT-ID");
+        let text = text.replace(image.trim(), "IMAGE");
+        let mut value: Value = serde_json::from_str(&text).unwrap();
+        steady(&mut value, &at.display().to_string());
+        value
+    };
+    let ps = clean(stdout(at, &["ps", "-a", "--format", "json"]));
+    insta::assert_json_snapshot!("ps", ps);
+    let inspect = clean(stdout(at, &["inspect", "--format", "json", "job"]));
+    insta::assert_json_snapshot!("container-inspect", inspect);
+    let text = [
+        "container",
+        "inspect",
+        "--format",
+        "{{.Name}} {{.State.Status}}",
+        "job",
+    ];
+    assert_eq!(stdout(at, &text), "/job created\n");
+    let commit = ["commit", "--format", "json", "job", "app:1"];
+    let fields: Value = serde_json::from_str(&stdout(at, &commit)).unwrap();
+    let fields: Vec<_> = fields.as_object().unwrap().keys().collect();
+    assert_eq!(fields, ["DiffID", "Id", "Size", "Tags"]);
+    let (code, error) = failure(at, &["inspect", "--type", "container", "base"]);
+    assert_eq!(code, 1);
+    assert!(error.contains("there is no container base"), "{error}");
+}
+
+/// Puts words in the place of times and directories.
+fn steady(value: &mut Value, directory: &str) {
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(|v| steady(v, directory)),
+        Value::Array(values) => values.iter_mut().for_each(|v| steady(v, directory)),
+        Value::String(text) if text.starts_with("20") && text.ends_with('Z') => {
+            "TIME".clone_into(text);
+        }
+        Value::String(text) if text.ends_with(" ago") => "AGO".clone_into(text),
+        Value::String(text) => {
+            *text = text.replace(directory, "DIRECTORY");
+            // The snapshots' directory says whether overlayfs notes are the user's or root's.
+            if let Some(start) = text.find("/snapshots/") {
+                text.replace_range(start.., "/snapshots/…");
+            }
+        }
+        _ => {}
+    }
 }
 
 #[test]
@@ -352,7 +422,7 @@ impl Running {
         loop {
             let text = fs::read_to_string(path).unwrap_or_default();
             let container = path.with_file_name("state").join("containers").join(&text);
-            if !text.is_empty() && container.join("image").exists() {
+            if !text.is_empty() && container.join("container.json").exists() {
                 return text;
             }
             assert!(

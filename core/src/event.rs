@@ -49,6 +49,11 @@ pub enum Event {
         /// The layer it added, if it is not metadata only: digest and size in bytes.
         layer: Option<(Digest, u64)>,
     },
+    /// A container's first process exists. Its command comes next.
+    Started {
+        /// The process's number, as the host sees it.
+        pid: u32,
+    },
     /// What a container's command wrote, where its output is captured.
     Output {
         /// 1 is standard output, 2 is standard error.

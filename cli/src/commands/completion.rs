@@ -9,6 +9,7 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
 
 use crate::app;
+use crate::containers;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::names;
@@ -20,7 +21,7 @@ use crate::output;
     override_usage = "SHELL",
     after_help = "\
 SHELL is one of bash, elvish, fish, powershell, zsh. Commands, options and the names of
-images are completed.
+images and containers are completed.
 
 Examples:
   source <(coracle completion bash)
@@ -63,6 +64,24 @@ pub(crate) fn answer(arguments: &[OsString]) -> bool {
 /// Completes the names of images; to be added to an argument that is one, or a list of them.
 pub(crate) fn images() -> ArgValueCompleter {
     ArgValueCompleter::new(complete_images)
+}
+
+/// Completes the names of containers.
+pub(crate) fn containers() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let current = current.to_string_lossy();
+        let names = container_names().unwrap_or_default().into_iter();
+        names
+            .filter(|name| name.starts_with(&*current))
+            .map(CompletionCandidate::new)
+            .collect::<Vec<_>>()
+    })
+}
+
+fn container_names() -> Option<Vec<String>> {
+    let context = Context::new(None).ok()?;
+    let found = containers::all(&context).ok()?;
+    Some(found.into_iter().map(|c| c.record.name).collect())
 }
 
 fn complete_images(current: &OsStr) -> Vec<CompletionCandidate> {

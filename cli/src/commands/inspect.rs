@@ -1,31 +1,40 @@
-//! `coracle inspect`: everything about an image, in Docker's shape and a little more.
+//! `coracle inspect`: everything about a container or an image, in Docker's shape and a little
+//! more.
 
 use coracle::digest::ChainId;
 use coracle::image::StoredLayer;
 use coracle::spec::{Document, RunConfig};
 use serde_json::{Map, Value, json};
 
+use super::container_inspect;
 use crate::commands::completion;
+use crate::containers;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::names::{self, Named};
 use crate::output;
 use crate::output::format::{self, Format};
 
-/// Display detailed information on one or more images
+/// Display detailed information on one or more containers or images
 #[derive(Debug, clap::Args)]
 #[command(
-    override_usage = "[OPTIONS] IMAGE [IMAGE...]",
+    override_usage = "[OPTIONS] NAME|ID [NAME|ID...]",
     after_help = "\
 Examples:
   coracle inspect base
   coracle inspect --format '{{json .Config.Env}}' base
   coracle inspect --format '{{range .RootFS.Layers}}{{println .}}{{end}}' base
 
-Without --format: a JSON array, indented. With --format json: each image's document on
-a line of its own.
+Without --format: a JSON array, indented. With --format json: each document on a line of
+its own. Of a container and an image with one name, the container is meant; --type decides.
 
-Fields, as Docker's: Id (the digest of the config), RepoTags, RepoDigests, Created,
+Fields of a container, as Docker's: Id, Created, Path, Args, State (Status, Running, Paused,
+Restarting, Dead, Pid, ExitCode, Error, StartedAt, FinishedAt), Image (the ID of its image),
+ResolvConfPath, HostnamePath, HostsPath, Name, RestartCount, Driver, Platform, HostConfig
+(Binds, NetworkMode, AutoRemove, ReadonlyRootfs, Init), GraphDriver (Name, Data), Mounts
+(Type, Source, Destination, Mode, RW, Propagation), Config, NetworkSettings.Networks.
+
+Fields of an image, as Docker's: Id (the digest of the config), RepoTags, RepoDigests, Created,
 Author, Comment, Architecture, Variant, Os, Size (bytes of the layers as stored), Config,
 RootFS.Type, RootFS.Layers (diff IDs). And beyond Docker's: Manifest (MediaType, Digest,
 Size) and Layers, lowest first, each with MediaType, Digest, Size, DiffID, ChainID.
@@ -33,27 +42,38 @@ Size) and Layers, lowest first, each with MediaType, Digest, Size, DiffID, Chain
 Chapter 04-image of the book explains them."
 )]
 pub(crate) struct Options {
-    /// The images
-    #[arg(value_name = "IMAGE", required = true, add = completion::images())]
-    pub(crate) images: Vec<String>,
+    /// The containers and images
+    #[arg(value_name = "NAME", required = true, add = completion::images())]
+    pub(crate) names: Vec<String>,
     /// Format output using a custom template:
     /// 'json': one JSON document a line;
     /// 'TEMPLATE': by a Go template
     #[arg(short, long, value_name = "string")]
     pub(crate) format: Option<String>,
     /// Only inspect objects of the given type
-    #[arg(long = "type", value_name = "string", value_parser = ["image"])]
-    pub(crate) kind: Option<String>,
+    #[arg(long = "type", value_name = "string")]
+    pub(crate) kind: Option<ObjectType>,
 }
 
-/// Prints the documents. When one of several images is not there, nothing is printed.
+/// What a name may mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ObjectType {
+    Container,
+    Image,
+}
+
+/// As [`run`], for a command that is about one kind only.
+pub(crate) fn run_as(kind: ObjectType, mut options: Options, context: &Context) -> Outcome {
+    options.kind = Some(kind);
+    run(&options, context)
+}
+
+/// Prints the documents. When one of several is not there, nothing is printed.
 pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     let format = Format::parse(options.format.as_deref())?;
-    let store = context.store()?;
     let mut documents = Vec::new();
-    for typed in &options.images {
-        let named = names::find(&*store, &context.platform, typed)?.named;
-        documents.push(document(&named)?);
+    for typed in &options.names {
+        documents.push(find(options.kind, typed, context)?);
     }
     let mut text = String::new();
     if let Format::Table(_) = format {
@@ -65,6 +85,19 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     }
     output::print(&text)?;
     Ok(0)
+}
+
+fn find(kind: Option<ObjectType>, typed: &str, context: &Context) -> Result<Value, Failure> {
+    match (kind, containers::find(context, typed)) {
+        (None | Some(ObjectType::Container), Ok(container)) => {
+            container_inspect::document(&container)
+        }
+        (Some(ObjectType::Container), Err(failure)) => Err(failure),
+        _ => {
+            let store = context.store()?;
+            document(&names::find(&*store, &context.platform, typed)?.named)
+        }
+    }
 }
 
 fn document(named: &Named) -> Result<Value, Failure> {
@@ -122,7 +155,7 @@ fn layer((stored, chain_id): (&StoredLayer, ChainId)) -> Value {
 
 /// The config with the fields that Docker always prints; what is empty is an empty text, list
 /// or map here.
-fn run_config(config: &RunConfig) -> Result<Value, Failure> {
+pub(super) fn run_config(config: &RunConfig) -> Result<Value, Failure> {
     let written = Document::write(config)?;
     let mut shown: Map<String, Value> = serde_json::from_slice(written.bytes())?;
     for name in ["User", "WorkingDir"] {

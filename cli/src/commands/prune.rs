@@ -21,8 +21,8 @@ Examples:
   coracle image prune
   coracle image prune --all --force
 
-Without --all: the images that have lost their tag. With it: all images but those whose
-containers run.
+Without --all: the images that have lost their tag. With it: all images that no container
+uses.
 
 Chapter 04-image of the book explains which blobs may go."
 )]

@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use coracle::digest::ChainId;
+use coracle::digest::{ChainId, Digest};
+use coracle::linux::containers::Container;
 use coracle::reference::Reference;
+use coracle::runtime::Status;
 use coracle::store::Store;
 
 use crate::collect;
 use crate::commands::completion;
+use crate::containers;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::names::{self, Found, Named};
@@ -26,7 +29,8 @@ Examples:
 
 A name takes away that tag; the image goes with its last one. An ID takes away all tags of
 one repository; tags in several repositories need --force. Layers that another image needs
-stay.
+stay. An image with a container that does not run needs --force; the container keeps its
+layers.
 
 Chapter 04-image of the book explains which blobs may go."
 )]
@@ -43,12 +47,12 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     collect::enter(context)?;
     let store = context.store()?;
-    let in_use = collect::in_use(context)?;
+    let users = containers::all(context)?;
     let mut failed = false;
     let mut lines = String::new();
     for typed in &options.images {
         match names::find(&*store, &context.platform, typed) {
-            Ok(found) => match remove(&*store, context, found, options.force, &in_use) {
+            Ok(found) => match remove(&*store, context, found, options.force, &users) {
                 Ok(said) => lines.push_str(&said),
                 Err(failure) => {
                     failure.report(false);
@@ -73,20 +77,14 @@ fn remove(
     context: &Context,
     found: Found,
     force: bool,
-    in_use: &[(String, String)],
+    containers: &[Container],
 ) -> Result<String, Failure> {
     let Found { named, reference } = found;
     let meant = meant(&named, reference.as_ref(), force)?;
     let stays = meant.len() < named.references.len();
-    let id = named.image.id().as_str();
-    let user = in_use.iter().find(|(image, _)| image == id);
-    if let Some((_, container)) = user.filter(|_| !stays) {
-        return Err(Failure::new(format!(
-            "the image {} is used by the container {}, which runs",
-            named.call(),
-            &container[..12]
-        ))
-        .hint("Remove it when the container has ended."));
+    let id = named.image.id();
+    if !stays {
+        may_go(&named.call(), id, containers, force)?;
     }
     let mut said = String::new();
     let others = names::all(store, &context.platform, &mut |_, _| ())?;
@@ -113,6 +111,35 @@ fn remove(
         let _ = writeln!(said, "Deleted: {chain}");
     }
     Ok(said)
+}
+
+/// Whether no container stands in the way: one that runs always does, one that does not only as
+/// long as nobody says `--force`. The container keeps the layers then.
+fn may_go(
+    name: &str,
+    image: &Digest,
+    containers: &[Container],
+    force: bool,
+) -> Result<(), Failure> {
+    let runs = |c: &&Container| matches!(c.status, Status::Running { .. });
+    let mut users = containers.iter().filter(|c| c.record.image == *image);
+    let in_the_way = users.clone().find(runs).or(users.next().filter(|_| !force));
+    match in_the_way {
+        None => Ok(()),
+        Some(user) if runs(&user) => Err(Failure::new(format!(
+            "the image {name} is used by the container {}, which runs",
+            user.record.name
+        ))
+        .hint("Remove it when the container has ended.")),
+        Some(user) => Err(Failure::new(format!(
+            "the image {name} is used by the container {}, which does not run",
+            user.record.name
+        ))
+        .hint(format!(
+            "Remove the container first (coracle rm {}), or say --force: then it keeps the layers.",
+            user.record.name
+        ))),
+    }
 }
 
 /// Which of the image's tags are to go.

@@ -1,6 +1,6 @@
 //! `coracle save`: images to an archive that every other tool can load.
 
-use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use coracle::store::archive::{self, ArchiveError, Save};
@@ -50,10 +50,7 @@ pub(crate) enum Form {
 
 /// Writes the archive. A file appears when it is whole, or not at all.
 pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
-    if options.output.is_none() && io::stdout().is_terminal() {
-        return Err(Failure::new("an archive is nothing for a terminal")
-            .hint("Name a file with -o FILE, or redirect: coracle save IMAGE > FILE"));
-    }
+    output::file::refuse_terminal(options.output.as_deref(), "coracle save IMAGE > FILE")?;
     let store = context.store()?;
     let mut images: Vec<Save> = Vec::new();
     for typed in &options.images {

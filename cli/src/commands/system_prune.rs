@@ -5,14 +5,15 @@ use std::fmt::Write as _;
 use std::fs;
 
 use coracle::digest::Digest;
-use coracle::linux::containers;
 use coracle::linux::snapshot::disk_usage;
 use coracle::reference::Reference;
 use coracle::store::{Store, gc};
 use serde_json::json;
 
+use super::container_prune;
 use super::prune::{agreed, in_use};
 use crate::collect;
+use crate::containers;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::names;
@@ -28,12 +29,12 @@ Examples:
   coracle system prune
   coracle system prune --all --force
 
-Removed are: what dead containers left; images that have lost their tag, with --all every
-image whose containers do not run; build steps whose layers no image has, with --all the
+Removed are: containers that do not run; images that have lost their tag, with --all every
+image that no container uses; build steps whose layers no image has, with --all the
 whole build cache; blobs and unpacked layers that nothing needs after that. Nothing is
 removed while a build, a load or a run is under way.
 
-Fields of --format json: ContainersDeleted (how many), ImagesDeleted (objects with Untagged
+Fields of --format json: ContainersDeleted (their IDs), ImagesDeleted (objects with Untagged
 or Deleted), CachesDeleted, SpaceReclaimed (bytes).
 
 Chapter 04-image of the book explains which blobs may go."
@@ -53,9 +54,9 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     let format = Format::parse(options.format.format.as_deref())?;
     let what = if options.all {
-        "everything that dead containers left, all images that no container uses, and the whole build cache"
+        "all containers that do not run, all images that no container uses, and the whole build cache"
     } else {
-        "everything that dead containers left, all images without a tag, and unused build cache"
+        "all containers that do not run, all images without a tag, and unused build cache"
     };
     if !options.force && !agreed(what)? {
         return Ok(0);
@@ -65,9 +66,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     // A build that is under way needs what its steps made; it is asked before anything is gone.
     drop(store.alone()?.ok_or_else(in_use)?);
     let before = files(context)?;
-    let directory = context.root.join("containers");
-    let containers = containers::sweep(&directory)
-        .map_err(|e| Failure::io(format!("clean up {}", directory.display()), &e))?;
+    let containers = container_prune::remove_stopped(context)?;
     let images = remove_images(&*store, context, options.all)?;
     let steps = remove_steps(&*store, context, options.all)?;
     let blobs = collect::collect(&*store, context)?.ok_or_else(in_use)?;
@@ -80,8 +79,8 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     });
     let text = format::document(&document, &format, || {
         let mut said = String::new();
-        if containers > 0 {
-            let _ = writeln!(said, "Deleted Containers: {containers}\n");
+        if !containers.is_empty() {
+            let _ = writeln!(said, "Deleted Containers:\n{}\n", containers.join("\n"));
         }
         if !images.is_empty() {
             said.push_str("Deleted Images:\n");
@@ -113,11 +112,11 @@ pub(super) fn remove_images(
     context: &Context,
     all: bool,
 ) -> Result<Vec<(&'static str, String)>, Failure> {
-    let in_use = collect::in_use(context)?;
+    let containers = containers::all(context)?;
     let mut said = Vec::new();
     for named in names::all(store, &context.platform, &mut |_, _| ())? {
         let id = named.image.id();
-        let used = in_use.iter().any(|(image, _)| image == id.as_str());
+        let used = containers.iter().any(|c| c.record.image == *id);
         if used || (!all && !named.references.is_empty()) {
             continue;
         }

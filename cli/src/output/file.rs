@@ -1,7 +1,7 @@
 //! Results that are files: there when they are whole, or not at all.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::Path;
 
 use crate::failure::Failure;
@@ -31,4 +31,27 @@ pub(crate) fn write<E: Into<Failure>>(
         let _ = fs::remove_file(&beside);
     }
     written
+}
+
+/// Refuses to write an archive to a terminal; `usage` says how it is redirected.
+pub(crate) fn refuse_terminal(path: Option<&Path>, usage: &str) -> Result<(), Failure> {
+    if path.is_none() && io::stdout().is_terminal() {
+        return Err(Failure::new("an archive is nothing for a terminal")
+            .hint(format!("Name a file, or redirect: {usage}")));
+    }
+    Ok(())
+}
+
+/// Lets `content` write to a file, or to standard output when none is named.
+pub(crate) fn stream(
+    path: Option<&Path>,
+    content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Failure> {
+    if let Some(path) = path {
+        return write(path, content);
+    }
+    let mut out = BufWriter::new(io::stdout().lock());
+    content(&mut out)
+        .and_then(|()| out.flush())
+        .map_err(|e| Failure::writing(&e))
 }

@@ -80,6 +80,7 @@ impl Plain {
             Event::Layer {
                 state: "exists", ..
             }
+            | Event::Started { .. }
             | Event::Output { .. }
             | Event::Explain(_) => {}
             Event::Layer {

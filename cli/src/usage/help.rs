@@ -22,11 +22,12 @@ pub(super) fn help(place: &Place<'_>, width: usize) -> String {
         out.push_str(&command_lists(place, width));
     }
     let global = |arg: &&Arg| arg.is_global_set() == place.is_root();
-    let options: Vec<_> = command
+    let mut options: Vec<_> = command
         .get_arguments()
         .filter(|arg| !arg.is_positional() && !arg.is_hide_set())
         .filter(global)
         .collect();
+    options.sort_by_key(|arg| arg.get_long());
     if !options.is_empty() {
         let title = if place.is_root() {
             "Global Options"
@@ -54,7 +55,16 @@ pub(super) fn help(place: &Place<'_>, width: usize) -> String {
 
 /// The other paths to the same command, as Docker lists them; the longest first.
 const ALIASES: &[&[&str]] = &[
+    &["coracle container commit", "coracle commit"],
+    &["coracle container cp", "coracle cp"],
+    &["coracle container create", "coracle create"],
+    &["coracle container diff", "coracle diff"],
+    &["coracle container export", "coracle export"],
+    &["coracle container ls", "coracle ps"],
+    &["coracle container rename", "coracle rename"],
+    &["coracle container rm", "coracle rm"],
     &["coracle container run", "coracle run"],
+    &["coracle container start", "coracle start"],
     &["coracle image build", "coracle build"],
     &["coracle image history", "coracle history"],
     &["coracle image import", "coracle import"],
@@ -71,7 +81,7 @@ pub(super) fn aliases(path: &str) -> Option<&'static [&'static str]> {
 
 /// What a person probably came for, first; everything else after it.
 const COMMON: &[&str] = &[
-    "demo", "doctor", "base", "build", "run", "images", "version",
+    "demo", "doctor", "base", "build", "run", "ps", "images", "version",
 ];
 
 fn command_lists(place: &Place<'_>, width: usize) -> String {

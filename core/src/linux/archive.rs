@@ -15,6 +15,7 @@ use super::sys::SysError;
 use crate::digest::{Digest, Hashing};
 use crate::layer::tar::TarError;
 use crate::layer::{ApplyError, Layer, Span, apply, compress, gather};
+use crate::path::RootedPath;
 use crate::tree::{Content, Source, Tree};
 
 /// Why a file or directory cannot be read as a layer or tree.
@@ -44,6 +45,14 @@ pub enum ArchiveFileError {
         path: PathBuf,
         /// What is wrong with it.
         source: ApplyError,
+    },
+    /// An archive of files has a name that only layers have.
+    #[error(
+        "the archive has an entry that begins with .wh. (about {path}), which no file of a container may; take it out"
+    )]
+    Whiteout {
+        /// What a layer's whiteout would hide.
+        path: RootedPath,
     },
     /// The directory cannot be opened.
     #[error(transparent)]
@@ -95,6 +104,10 @@ pub fn read_layer(path: &Path) -> Result<Layer, ArchiveFileError> {
         drop(archive);
         file = plain;
     }
+    gather_file(file, path)
+}
+
+fn gather_file(file: File, path: &Path) -> Result<Layer, ArchiveFileError> {
     let shared = Arc::new(file);
     let mut keep = |span: Span, reader: &mut dyn Read| {
         let mut reader = Hashing::new(reader);
@@ -111,6 +124,22 @@ pub fn read_layer(path: &Path) -> Result<Layer, ArchiveFileError> {
         path: path.to_owned(),
         source,
     })
+}
+
+/// The files in an archive that is no layer, plain or packed, as it comes. Names that begin with
+/// `.wh.` are refused: no layer could ever hold such a file.
+pub fn read_files(archive: impl Read + Send) -> Result<Layer, ArchiveFileError> {
+    let unpack = || ArchiveFileError::io("unpack the archive".to_owned());
+    let mut archive = compress::decoder(archive).map_err(unpack())?;
+    let mut plain = nameless()?;
+    io::copy(&mut archive, &mut plain).map_err(unpack())?;
+    let layer = gather_file(plain, Path::new("the archive"))?;
+    match layer.hides.first() {
+        None => Ok(layer),
+        Some(hide) => Err(ArchiveFileError::Whiteout {
+            path: hide.path().clone(),
+        }),
+    }
 }
 
 /// How much is read at a time, in bytes.
@@ -193,7 +222,6 @@ mod tests {
 
     use super::*;
     use crate::layer::{diff, tar};
-    use crate::path::RootedPath;
     use crate::tree::{Kind, Node};
 
     fn path(text: &str) -> RootedPath {

@@ -32,7 +32,10 @@ pub(super) enum Message {
         message: String,
     },
     /// The container's first process exists and waits for its job. Its pidfd travels along.
-    Born,
+    Born {
+        /// Its number, as the host sees it.
+        pid: u32,
+    },
     /// The container has a terminal. Its other end travels along.
     Terminal,
     /// A stage failed before the command could start.
@@ -241,13 +244,17 @@ mod tests {
             message: "one\ntwo".into(),
         })
         .unwrap();
-        here.send_with(&Message::Born, reader.as_fd()).unwrap();
+        here.send_with(&Message::Born { pid: 7 }, reader.as_fd())
+            .unwrap();
         drop((here, reader, writer));
         let Some(Message::Warning { message }) = there.receive().unwrap() else {
             panic!("no warning");
         };
         assert_eq!(message, "one\ntwo");
-        assert!(matches!(there.receive().unwrap(), Some(Message::Born)));
+        assert!(matches!(
+            there.receive().unwrap(),
+            Some(Message::Born { pid: 7 })
+        ));
         let mut received = std::fs::File::from(there.descriptor().unwrap());
         assert_eq!(received.read(&mut [0]).unwrap(), 0);
         assert!(there.descriptor().is_err());

@@ -274,7 +274,7 @@ fn start_init(
         || pidfd_open(pid, PidfdFlags::empty()),
     )?;
     control
-        .send_with(&Message::Born, handle.as_fd())
+        .send_with(&Message::Born { pid: child.id() }, handle.as_fd())
         .map_err(refused("sendmsg(pidfd)"))?;
     Ok(child)
 }

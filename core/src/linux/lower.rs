@@ -99,13 +99,24 @@ impl<'a> Lower<'a> {
         Ok(FileType::from_raw_mode(stat.st_mode) == FileType::Symlink)
     }
 
-    /// The names that any of the layers has in its root, whiteouts among them.
-    pub(super) fn names(&self) -> Result<BTreeSet<Vec<u8>>, SysError> {
+    /// The names of what is in the directory `path`, taken as it is written.
+    pub(super) fn names(&self, path: &RootedPath) -> Result<BTreeSet<Vec<u8>>, SysError> {
         let mut names = BTreeSet::new();
         for layer in self.layers {
-            names.extend(layer.dir(&RootedPath::root())?.names()?);
+            match layer.dir(path) {
+                Ok(dir) => names.extend(dir.names()?),
+                // This layer has nothing there, or something else.
+                Err(e) if matches!(e.errno, Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => {}
+                Err(e) => return Err(e),
+            }
         }
-        Ok(names)
+        let mut seen = BTreeSet::new();
+        for name in names {
+            if self.look(&path.child(&name))?.is_some() {
+                seen.insert(name);
+            }
+        }
+        Ok(seen)
     }
 
     /// The metadata of the directory at `path`, if there is one.

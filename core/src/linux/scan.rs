@@ -76,6 +76,23 @@ pub fn scan_upper(upper: &Arc<RootDir>, root_before: &Meta) -> Result<Layer, Sca
     Ok(layer)
 }
 
+/// Reads what stands at `path`, taken as it is written, as a tree's node; `None` when there is
+/// nothing, or a socket.
+pub fn scan_node(root: &Arc<RootDir>, path: &RootedPath) -> Result<Option<Arc<Node>>, ScanError> {
+    let read = || {
+        let Some(stat) = root.stat(path)? else {
+            return Ok(None);
+        };
+        let dir = root.dir(&path.parent().unwrap_or_default())?;
+        node(root, &dir, path, &stat, &mut Links::new())
+    };
+    let found = read().map_err(|source| ScanError::System {
+        path: path.clone(),
+        source,
+    })?;
+    Ok(found.map(|(node, _)| node))
+}
+
 /// A file of a root directory, opened when it is read.
 #[derive(Debug)]
 struct OnDisk {
@@ -209,7 +226,7 @@ pub(super) fn device_of(stat: &Stat) -> Option<Kind> {
     }
 }
 
-fn same_but_for_time(a: &Meta, b: &Meta) -> bool {
+pub(super) fn same_but_for_time(a: &Meta, b: &Meta) -> bool {
     (a.mode, a.uid, a.gid, &a.xattrs) == (b.mode, b.uid, b.gid, &b.xattrs)
 }
 

@@ -1,121 +1,193 @@
-//! A container's directory: its bundle, its root, its name.
+//! Making a container: its directory, its root, its bundle, and what is written down about it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
 use coracle::event::Event;
 use coracle::image::Image;
-use coracle::linux::containers::ContainerDirectory;
+use coracle::linux::containers::{self, Container, ContainerDirectory, Record};
 use coracle::linux::runtime::{Request, Streams};
 use coracle::linux::snapshot::Snapshots;
-use coracle::runtime::bundle::{self, HostFiles};
-use coracle::runtime::{Place, RunOptions};
+use coracle::linux::userns;
+use coracle::runtime::{Place, RunOptions, Status, bundle, effective, spec};
 use coracle::store::Store;
 
+use super::arguments::ContainerOptions;
+use super::nickname;
+use crate::commands::build::platform;
+use crate::containers as all_containers;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::names;
 
-/// The file of a container's directory that names its image; `coracle rmi` reads it.
-pub(crate) const IMAGE_FILE: &str = "image";
+/// A container that was just made, its directory locked.
+pub(crate) struct Made {
+    /// The container.
+    pub(crate) container: Container,
+    /// Its directory, which goes away with this value unless it is told to stay.
+    pub(crate) directory: ContainerDirectory,
+}
 
-/// The file of a container's directory that lists the unpacked layers it stands on.
-pub(crate) const LOWER_FILE: &str = "lower";
-
-/// The file of a container's directory that holds its name, if it was given one.
-const NAME_FILE: &str = "name";
-
-/// Unpacks the image if need be, and makes the container's bundle and root.
-pub(super) fn prepare(
-    image: &Image,
-    options: &RunOptions,
-    home: &ContainerDirectory,
+/// Makes a container of the image that the options name.
+///
+/// An ordinary user is moved into a user namespace first.
+pub(crate) fn make(
+    options: &ContainerOptions,
     context: &Context,
-    store: &dyn Store,
     on: &mut dyn FnMut(Event),
-) -> Result<Request, Failure> {
-    let environment = |name: &str| std::env::var(name).ok();
-    let snapshots = Snapshots::open(&context.root, &environment)?;
-    // Until it is written down what this container stands on, no collection may take it away.
-    let hold = store.hold()?;
-    let lower = snapshots.ensure(&image.layers(), store, on)?;
-    note(&home.path, IMAGE_FILE, image.id().as_str())?;
-    let paths = lower.iter().map(|path| format!("{}\n", path.display()));
-    note(&home.path, LOWER_FILE, &paths.collect::<String>())?;
-    drop(hold);
-    let root = snapshots.prepare(&lower, &home.path, true, on)?;
-    let place = Place {
-        id: home.id.clone(),
-        bundle: home.path.display().to_string(),
-        architecture: context.platform.architecture.clone(),
+) -> Result<Made, Failure> {
+    let run_options = options.read()?;
+    make_sources(&run_options)?;
+    // From here on we are root: the machine's, or that of a user namespace of our own.
+    userns::reenter(on)?;
+    let store = context.store()?;
+    let image = image(options, context, &*store)?;
+    let others = all_containers::all(context)?;
+    let taken = others.iter().map(|c| c.record.name.as_str());
+    let name = match &options.name {
+        Some(name) => name.clone(),
+        None => nickname::pick(&taken.collect::<BTreeSet<_>>())?,
     };
-    let spec = bundle::write(
-        &image.config.value.config,
+    let parent = all_containers::directory(context);
+    let directory = ContainerDirectory::make(&parent)
+        .map_err(|e| Failure::io(format!("make a directory in {}", parent.display()), &e))?;
+    let record = prepare(
+        &name,
+        &image,
+        &run_options,
         options,
-        &place,
-        &HostFiles::read(),
+        &directory,
+        context,
+        on,
     )?;
-    Ok(Request {
-        bundle: home.path.clone(),
-        root,
-        spec,
-        init: options.init,
-        streams: Streams::Inherit { input: false },
-        explain: false,
+    only_one(&record, context)?;
+    if let Some(path) = &options.cidfile {
+        write_new(path, &directory.id)?;
+    }
+    let container = Container {
+        record,
+        status: Status::new(),
+        path: directory.path.clone(),
+    };
+    Ok(Made {
+        container,
+        directory,
     })
 }
 
-/// Docker's rule for the names of containers.
-pub(super) fn container_name(text: &str) -> Result<String, String> {
-    let good = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-    let starts_well = text.starts_with(|c: char| c.is_ascii_alphanumeric());
-    if starts_well && text.len() > 1 && text.chars().all(good) {
-        return Ok(text.to_owned());
-    }
-    Err(
-        "a name is two or more letters, digits, _, . and -, and begins with a letter or digit"
-            .to_owned(),
-    )
+/// What the runtime is asked for.
+pub(crate) fn request(
+    container: &Container,
+    streams: Streams,
+    explain: bool,
+) -> Result<Request, Failure> {
+    Ok(Request {
+        bundle: container.path.clone(),
+        root: container.record.root.clone(),
+        spec: bundle::read(&container.path)?,
+        init: container.record.init,
+        streams,
+        explain,
+    })
 }
 
-/// Gives the container its name, unless another one that runs has it.
-pub(super) fn take_name(
-    containers: &Path,
-    home: &ContainerDirectory,
+/// Unpacks the image if need be, makes the container's bundle and root, and writes it down.
+fn prepare(
     name: &str,
-) -> Result<(), Failure> {
-    note(&home.path, NAME_FILE, name)?;
-    // Written first and looked for then: of two that start at once, at least one sees the other.
-    for (id, theirs) in running(containers, NAME_FILE) {
-        if theirs == name && id != home.id {
-            return Err(Failure::new(format!(
-                "the name {name} is in use by the container {}",
-                &id[..12]
-            ))
-            .hint("Wait until it ends, or choose another name."));
+    image: &Image,
+    run: &RunOptions,
+    options: &ContainerOptions,
+    directory: &ContainerDirectory,
+    context: &Context,
+    on: &mut dyn FnMut(Event),
+) -> Result<Record, Failure> {
+    let store = context.store()?;
+    let environment = |name: &str| std::env::var(name).ok();
+    let snapshots = Snapshots::open(&context.root, &environment)?;
+    // Until it is written down what this container stands on, no collection may take it away.
+    let _hold = store.hold()?;
+    let lower = snapshots.ensure(&image.layers(), &*store, on)?;
+    // What is thrown away with the container need not survive a crash of the machine.
+    let root = snapshots.prepare(&lower, &directory.path, options.rm, on)?;
+    let place = Place {
+        id: directory.id.clone(),
+        bundle: directory.path.display().to_string(),
+        architecture: context.platform.architecture.clone(),
+    };
+    let config = &image.config.value.config;
+    bundle::write(config, run, &place, &bundle::HostFiles::read())?;
+    let record = Record {
+        id: directory.id.clone(),
+        name: name.to_owned(),
+        created: containers::now(),
+        image: image.id().clone(),
+        manifest: image.descriptor.clone(),
+        image_name: options.image().to_owned(),
+        config: effective(config, run),
+        hostname: spec::hostname(run, &place),
+        root,
+        lower,
+        binds: run.binds.clone(),
+        network: run.network,
+        read_only: run.read_only,
+        init: run.init,
+        tty: run.tty,
+        interactive: options.interactive,
+        remove: options.rm,
+    };
+    record.write(&directory.path)?;
+    Ok(record)
+}
+
+/// Whether no other container has the name.
+fn only_one(record: &Record, context: &Context) -> Result<(), Failure> {
+    // Written first and looked for then: of two that are made at once, at least one sees the
+    // other.
+    let others = all_containers::all(context)?;
+    let same = |c: &&Container| c.record.name == record.name && c.record.id != record.id;
+    match others.iter().find(same) {
+        None => Ok(()),
+        Some(other) => Err(Failure::new(format!(
+            "the name {} is in use by the container {}",
+            record.name,
+            &other.record.id[..12]
+        ))
+        .hint(format!(
+            "Remove it (coracle rm {0}) or rename it (coracle rename {0} NEW), or choose another name.",
+            record.name
+        ))),
+    }
+}
+
+/// Makes the directories that `--volume` names and that are not there, as Docker does. (`--mount`
+/// has refused them.) Before the user namespace is entered, so that they are the user's own.
+fn make_sources(options: &RunOptions) -> Result<(), Failure> {
+    for bind in &options.binds {
+        if !Path::new(&bind.source).exists() {
+            fs::create_dir_all(&bind.source)
+                .map_err(|e| Failure::io(format!("make the directory {}", bind.source), &e))?;
         }
     }
     Ok(())
 }
 
-/// The IDs of the containers that run, with what a file of their directories says.
-pub(crate) fn running(containers: &Path, file: &str) -> Vec<(String, String)> {
-    let entries = fs::read_dir(containers).into_iter().flatten().flatten();
-    let told = |entry: fs::DirEntry| {
-        let id = entry.file_name().to_string_lossy().into_owned();
-        let text = fs::read_to_string(entry.path().join(file)).ok()?;
-        (id.len() == 64).then_some((id, text))
+fn image(
+    options: &ContainerOptions,
+    context: &Context,
+    store: &dyn Store,
+) -> Result<Image, Failure> {
+    let wanted = match &options.platform {
+        None => context.platform.clone(),
+        Some(text) => platform(text)?,
     };
-    entries.filter_map(told).collect()
-}
-
-fn note(home: &Path, file: &str, text: &str) -> Result<(), Failure> {
-    let path = home.join(file);
-    fs::write(&path, text).map_err(|e| Failure::io(format!("write {}", path.display()), &e))
+    let found = names::find(store, &wanted, options.image())?;
+    Ok(Image::open(store, &found.named.target, &wanted)?)
 }
 
 /// Writes a file that must not be there yet, as Docker does with `--cidfile`.
-pub(super) fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
+fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
     let mut file = fs::File::create_new(path).map_err(|e| match e.kind() {
         std::io::ErrorKind::AlreadyExists => Failure::new(format!(
             "--cidfile {}: it is there already; remove it, or name another file",

@@ -1,10 +1,11 @@
 //! From what was typed behind `coracle run` to what the runtime is asked for.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use coracle::runtime::{Bind, Network, RunOptions, Tmpfs, Ulimit};
 
-use super::Options;
+use super::arguments::ContainerOptions;
 use crate::failure::Failure;
 
 /// What the surroundings of the command say.
@@ -17,7 +18,7 @@ pub(super) struct Surroundings<'a> {
 
 /// The runtime's options.
 pub(super) fn run_options(
-    options: &Options,
+    options: &ContainerOptions,
     around: &Surroundings<'_>,
 ) -> Result<RunOptions, Failure> {
     let mut out = RunOptions {
@@ -31,6 +32,7 @@ pub(super) fn run_options(
             }),
         command: options.words.get(1..).unwrap_or_default().to_vec(),
         env: environment(options, around)?,
+        labels: labels(&options.label),
         working_dir: options.workdir.clone(),
         user: options.user.clone(),
         hostname: options.hostname.clone(),
@@ -65,6 +67,15 @@ pub(super) fn run_options(
     Ok(out)
 }
 
+/// `NAME=value`, or `NAME` with an empty value.
+fn labels(list: &[String]) -> BTreeMap<String, String> {
+    let parts = |text: &String| {
+        let (name, value) = text.split_once('=').unwrap_or((text, ""));
+        (name.to_owned(), value.to_owned())
+    };
+    list.iter().map(parts).collect()
+}
+
 fn network(text: &str) -> Result<Network, Failure> {
     match text {
         "bridge" | "default" => Err(Failure::new(format!(
@@ -76,7 +87,10 @@ fn network(text: &str) -> Result<Network, Failure> {
 }
 
 /// Files first, then single variables, so that the command line wins.
-fn environment(options: &Options, around: &Surroundings<'_>) -> Result<Vec<String>, Failure> {
+fn environment(
+    options: &ContainerOptions,
+    around: &Surroundings<'_>,
+) -> Result<Vec<String>, Failure> {
     let mut out = Vec::new();
     for path in &options.env_file {
         let text = std::fs::read_to_string(path).map_err(|e| {
@@ -229,9 +243,10 @@ mod tests {
     use super::*;
 
     #[derive(Debug, clap::Parser)]
+    #[command(disable_help_flag = true)]
     struct Line {
         #[command(flatten)]
-        options: Options,
+        options: ContainerOptions,
     }
 
     fn parse(line: &str) -> Result<RunOptions, Failure> {

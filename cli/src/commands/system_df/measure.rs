@@ -8,13 +8,13 @@ use coracle::build::cache::Entry;
 use coracle::build::key::CacheKey;
 use coracle::digest::{ChainId, Digest};
 use coracle::image::all_chains;
+use coracle::linux::containers as engine;
 use coracle::linux::snapshot::{disk_usage, inventory};
 use coracle::spec::Descriptor;
 use coracle::store::usage::{Part, usage};
 use coracle::store::{Store, gc};
 
 use crate::collect;
-use crate::commands::run;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::names::{self, Named};
@@ -138,13 +138,19 @@ fn containers(directory: &Path) -> Result<Vec<Container>, Failure> {
         let runs = File::open(&path).is_ok_and(|d| d.try_lock_shared().is_err());
         containers.push(Container {
             id: entry.file_name().to_string_lossy().into_owned(),
-            image: fs::read_to_string(path.join(run::IMAGE_FILE)).unwrap_or_default(),
+            image: record(&path)
+                .map(|c| c.record.image.to_string())
+                .unwrap_or_default(),
             runs,
             bytes: disk_usage(&path)?,
         });
     }
     containers.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(containers)
+}
+
+fn record(path: &Path) -> Option<engine::Container> {
+    engine::Container::read(path).ok().flatten()
 }
 
 fn steps(context: &Context, needed: &BTreeSet<Digest>) -> Result<Vec<Step>, Failure> {

@@ -11,7 +11,7 @@ mod read;
 mod write;
 
 pub use read::{Entry, TarError, read, starts_like_an_archive};
-pub use write::write;
+pub use write::{write, write_files};
 
 use crate::tree::Content;
 use std::sync::Arc;

@@ -19,7 +19,7 @@ pub fn write(layer: &Layer, out: impl Write) -> io::Result<()> {
     let mut hides = layer.hides.clone();
     hides.sort();
     let mut hides = hides.into_iter().peekable();
-    let mut first_paths: BTreeMap<*const Node, &RootedPath> = BTreeMap::new();
+    let mut links = Links::new();
     for (path, node) in &layer.adds {
         while let Some(hide) = hides.next_if(|hide| stands_before(hide, path)) {
             write_whiteout(&mut out, &hide)?;
@@ -31,17 +31,40 @@ pub fn write(layer: &Layer, out: impl Write) -> io::Result<()> {
                 format!("{path} begins with .wh., which no file of a layer may; rename it"),
             ));
         }
-        let first = *first_paths.entry(Arc::as_ptr(node)).or_insert(path);
-        if first == path || node.kind == Kind::Directory {
-            write_node(&mut out, path, &node.meta, &node.kind)?;
-        } else {
-            write_node(&mut out, path, &node.meta, &Kind::HardLink(first.clone()))?;
-        }
+        write_linked(&mut out, path, node, &mut links)?;
     }
     for hide in hides {
         write_whiteout(&mut out, &hide)?;
     }
     out.into_inner()?.flush()
+}
+
+/// Writes files as an archive that is no layer: names that begin with `.wh.` mean nothing in it.
+/// Otherwise as [`write`]. The paths are sorted.
+pub fn write_files(files: &[(RootedPath, Arc<Node>)], out: impl Write) -> io::Result<()> {
+    let mut out = tar::Builder::new(out);
+    let mut links = Links::new();
+    for (path, node) in files {
+        write_linked(&mut out, path, node, &mut links)?;
+    }
+    out.into_inner()?.flush()
+}
+
+/// The path under which each node was written first.
+type Links<'a> = BTreeMap<*const Node, &'a RootedPath>;
+
+fn write_linked<'a>(
+    out: &mut tar::Builder<impl Write>,
+    path: &'a RootedPath,
+    node: &'a Arc<Node>,
+    links: &mut Links<'a>,
+) -> io::Result<()> {
+    let first = *links.entry(Arc::as_ptr(node)).or_insert(path);
+    if first == path || node.kind == Kind::Directory {
+        write_node(out, path, &node.meta, &node.kind)
+    } else {
+        write_node(out, path, &node.meta, &Kind::HardLink(first.clone()))
+    }
 }
 
 /// An opaque marker stands after its directory and before what is in it.

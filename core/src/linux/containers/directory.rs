@@ -1,4 +1,4 @@
-//! Where containers live while they run: one directory each, which goes away with them.
+//! The directory of one container, locked.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, ErrorKind};
@@ -9,17 +9,16 @@ use std::time::SystemTime;
 
 use crate::digest::Digest;
 
-/// The directory of one container.
+/// The directory of one container, locked as long as this value lives.
 ///
-/// It is locked as long as this value lives, by a lock that ends with the process, however the
-/// process ends. So a directory that nobody has locked was left behind by the dead, and
-/// [`sweep`] takes it away.
+/// It goes away with the value, unless the container is to [stay](Self::stay).
 #[derive(Debug)]
 pub struct ContainerDirectory {
     /// The container's ID: 64 hexadecimal digits.
     pub id: String,
     /// The directory.
     pub path: PathBuf,
+    stays: bool,
     _lock: File,
 }
 
@@ -44,35 +43,45 @@ impl ContainerDirectory {
                 return Ok(Self {
                     id,
                     path,
+                    stays: false,
                     _lock: lock,
                 });
             }
         }
     }
+
+    /// Locks the directory of a container that is there; it stays. `None` when somebody else has
+    /// it locked, or it is gone.
+    pub fn open(path: &Path) -> io::Result<Option<Self>> {
+        let id = path.file_name().unwrap_or_default().to_string_lossy();
+        Ok(lock(path)?.map(|lock| Self {
+            id: id.into_owned(),
+            path: path.to_owned(),
+            stays: true,
+            _lock: lock,
+        }))
+    }
+
+    /// From now on the directory outlives this value.
+    pub fn stay(&mut self) {
+        self.stays = true;
+    }
+
+    /// Removes the directory with everything in it.
+    pub fn remove(mut self) -> io::Result<()> {
+        // Whatever is left after a failure is tried again by nobody but the next `remove`.
+        self.stays = true;
+        fs::remove_dir_all(&self.path)
+    }
 }
 
 impl Drop for ContainerDirectory {
     fn drop(&mut self) {
-        // What cannot be removed now, the next sweep removes.
-        let _ = fs::remove_dir_all(&self.path);
-    }
-}
-
-/// Removes what killed processes left below `containers`. Returns how many directories that were.
-pub fn sweep(containers: &Path) -> io::Result<usize> {
-    let entries = match fs::read_dir(containers) {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(0),
-        other => other?,
-    };
-    let mut swept = 0;
-    for entry in entries {
-        let path = entry?.path();
-        if let Ok(Some(_lock)) = lock(&path) {
-            fs::remove_dir_all(&path)?;
-            swept += 1;
+        if !self.stays {
+            // What cannot be removed now, the next sweep removes.
+            let _ = fs::remove_dir_all(&self.path);
         }
     }
-    Ok(swept)
 }
 
 /// Locks a directory; nothing when somebody else has it, or has taken it away.
@@ -108,17 +117,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_the_dead_left_is_swept_away() {
+    fn it_is_locked_and_goes_away_unless_it_stays() {
         let place = tempfile::tempdir().unwrap();
-        let alive = ContainerDirectory::make(place.path()).unwrap();
-        assert_eq!(alive.id.len(), 64);
-        fs::create_dir_all(place.path().join("dead/upper")).unwrap();
-        assert_eq!(sweep(place.path()).unwrap(), 1);
-        assert!(alive.path.is_dir());
-        let path = alive.path.clone();
-        drop(alive);
+        let made = ContainerDirectory::make(place.path()).unwrap();
+        assert_eq!(made.id.len(), 64);
+        let path = made.path.clone();
+        assert!(ContainerDirectory::open(&path).unwrap().is_none());
+        drop(made);
         assert!(!path.exists());
-        assert_eq!(sweep(place.path()).unwrap(), 0);
-        assert_eq!(sweep(&place.path().join("nowhere")).unwrap(), 0);
+        assert!(ContainerDirectory::open(&path).unwrap().is_none());
+
+        let mut made = ContainerDirectory::make(place.path()).unwrap();
+        let path = made.path.clone();
+        made.stay();
+        drop(made);
+        let opened = ContainerDirectory::open(&path).unwrap().unwrap();
+        assert_eq!(Some(opened.id.as_str()), path.file_name().unwrap().to_str());
+        drop(opened);
+        assert!(path.is_dir());
+        let opened = ContainerDirectory::open(&path).unwrap().unwrap();
+        opened.remove().unwrap();
+        assert!(!path.exists());
     }
 }

@@ -11,6 +11,7 @@
 mod dir;
 
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -82,12 +83,11 @@ impl RootDir {
         })
     }
 
-    /// The directory `name` directly in this root, as a root of its own.
-    pub fn inner(&self, name: &str) -> Result<Self, SysError> {
-        let dir = self.dir(&RootedPath::root())?.open_dir(name.as_bytes())?;
+    /// The directory at `path`, taken as it is written, as a root of its own.
+    pub fn below(&self, path: &RootedPath) -> Result<Self, SysError> {
         Ok(Self {
-            fd: dir.fd,
-            path: self.path.join(name),
+            fd: self.dir(path)?.fd,
+            path: self.path.join(OsStr::from_bytes(path.as_bytes())),
         })
     }
 
@@ -110,6 +110,13 @@ impl RootDir {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let bytes = path.as_ref().as_os_str().as_bytes();
         Ok(self.resolve(bytes, flags, INSIDE)?.into())
+    }
+
+    /// A handle of what `path` means once links are followed, inside the root, whatever it is:
+    /// good for nothing but naming it.
+    pub fn open_place(&self, path: impl AsRef<Path>) -> Result<OwnedFd, SysError> {
+        let bytes = path.as_ref().as_os_str().as_bytes();
+        self.resolve(bytes, OFlags::PATH | OFlags::CLOEXEC, INSIDE)
     }
 
     /// The directory that `path` means once links are followed, inside the root; `None` when

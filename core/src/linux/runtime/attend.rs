@@ -186,8 +186,9 @@ impl Container {
             match message {
                 Message::Explain(explanation) => on(Event::Explain(explanation)),
                 Message::Warning { message } => on(Event::Warning { message }),
-                Message::Born => {
+                Message::Born { pid } => {
                     self.process = Some(self.control.descriptor().map_err(line_broken)?);
+                    on(Event::Started { pid });
                     // Room for a bridge: here the namespace exists, and the command waits.
                     self.send_job(request).map_err(line_broken)?;
                 }

@@ -46,7 +46,7 @@ impl<'a> Stack<'a> {
             let top = into.dir(&RootedPath::root())?;
             touch(&top, touched)?;
             top.make_dir(SCRATCH.as_bytes())?;
-            into.inner(SCRATCH)
+            into.below(&place)
         };
         let scratch = open().map_err(UnpackError::system(&place))?;
         let result = stream(archive, &scratch, limits)

@@ -27,7 +27,7 @@ impl Streamed {
         let root = RootedPath::root();
         let open = || {
             dir.dir(&root)?.make_dir(SCRATCH.as_bytes())?;
-            dir.inner(SCRATCH)
+            dir.below(&root.child(SCRATCH.as_bytes()))
         };
         let scratch = open().map_err(UnpackError::system(&root))?;
         let report = std::mem::take(&mut self.report);

@@ -175,7 +175,7 @@ pub fn write_tree(tree: &Tree, into: &RootDir) -> Result<Report, UnpackError> {
 }
 
 pub use apply::Stack;
-pub(super) use stream::{Streamed, stream};
+pub(super) use stream::{Streamed, make, stream};
 
 impl UnpackError {
     /// The system refused something about `path`.

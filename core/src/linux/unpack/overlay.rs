@@ -192,7 +192,7 @@ fn resolve_hides(hides: &BTreeSet<Whiteout>, lower: &mut Lower<'_>) -> Result<()
                 (None, _) | (Some(Seen::Other { .. }), Whiteout::Below(_)) => {}
                 // Overlayfs merges the roots of all layers, opaque or not.
                 (_, Whiteout::Below(path)) if path.is_root() => {
-                    for name in lower.names()? {
+                    for name in lower.names(path)? {
                         lower.hide(Whiteout::Path(path.child(&name)));
                     }
                 }

@@ -299,7 +299,11 @@ impl<'a> Writer<'a> {
 }
 
 /// Makes `name`: an open file, or something else, which has no descriptor. Never replaces.
-pub(super) fn make(dir: &Dir, name: &[u8], kind: &Kind) -> Result<Option<File>, SysError> {
+pub(in crate::linux) fn make(
+    dir: &Dir,
+    name: &[u8],
+    kind: &Kind,
+) -> Result<Option<File>, SysError> {
     match kind {
         Kind::File(_) => return dir.create_file(name).map(Some),
         Kind::Directory => dir.make_dir(name)?,

@@ -9,6 +9,7 @@ mod maps;
 mod settings;
 
 use std::env;
+use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -16,7 +17,7 @@ use std::process::{Child, Command, ExitStatus, Stdio, exit};
 
 use caps::{CapSet, Capability};
 use nix::errno::Errno;
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, Signal, kill, raise};
@@ -64,9 +65,7 @@ pub enum UserNamespaceError {
 /// With ranges in `/etc/subuid` and `/etc/subgid` and the two tools of the package `uidmap`, the
 /// namespace has those users too; otherwise only root, and a warning says what that means.
 pub fn reenter(on: &mut dyn FnMut(Event)) -> Result<(), UserNamespaceError> {
-    let powerful = caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN);
-    let root = Uid::effective().is_root();
-    if (root && powerful.unwrap_or(false)) || env::var_os(INSIDE).is_some() {
+    if has_power() || env::var_os(INSIDE).is_some() {
         return Ok(());
     }
     let plan = Plan::make();
@@ -75,6 +74,27 @@ pub fn reenter(on: &mut dyn FnMut(Event)) -> Result<(), UserNamespaceError> {
     let status = attend(&mut child, &signals)?;
     drop(signals);
     end_as(status)
+}
+
+/// Moves this process into the user namespace of the process `pid`, unless it has root's power
+/// already: there it is root over what that process has.
+///
+/// Whoever made the namespace may, from outside of any of their own. The caller has no threads.
+pub fn join(pid: u32) -> Result<(), SysError> {
+    if has_power() {
+        return Ok(());
+    }
+    let path = format!("/proc/{pid}/ns/user");
+    let namespace =
+        File::open(&path).map_err(|e| SysError::from_io(format!("open({path:?})"), &e))?;
+    setns(namespace, CloneFlags::CLONE_NEWUSER)
+        .map_err(|e| SysError::new("setns(CLONE_NEWUSER)", e))
+}
+
+/// Whether this process is root, and with more than the name.
+fn has_power() -> bool {
+    let powerful = caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN);
+    Uid::effective().is_root() && powerful.unwrap_or(false)
 }
 
 /// Starts the second execution and gives its namespace the maps.
