@@ -253,11 +253,18 @@ fn images_are_saved_loaded_and_removed() {
     let to = tempfile::tempdir().unwrap();
     let archive = to.path().join("saved.tar");
     let archive = archive.to_str().unwrap();
-    for form in ["docker", "oci"] {
+    for form in ["--format=docker", "--format=oci", "--oci"] {
         stdout(
             from.path(),
-            &["save", "--format", form, "-o", archive, "app:1", "app:2"],
+            &["save", form, "-o", archive, "app:1", "app:2"],
         );
+        let has = |name: &str| {
+            let bytes = std::fs::read(archive).unwrap();
+            let mut entries = bytes.windows(name.len());
+            entries.any(|window| window == name.as_bytes())
+        };
+        assert!(has("index.json"), "{form}");
+        assert_eq!(has("manifest.json"), form == "--format=docker", "{form}");
         let loaded = stdout(
             to.path(),
             &["load", "-q", "--format", "json", "-i", archive],

@@ -19,11 +19,13 @@ use crate::output;
 Examples:
   coracle save -o base.tar base
   coracle save base app:2 | gzip > both.tar.gz
-  coracle save --format oci -o base-oci.tar base
+  coracle save --oci -o base-oci.tar base
 
 The docker form is an OCI layout with a manifest.json beside it, as docker save writes it
-since version 25; docker, podman and skopeo load it. Layers are written byte for byte as
-they are stored, so every digest stays.
+since version 25. Docker, containerd, Podman, Buildah and Skopeo load it, umoci as well once
+it is unpacked. With --oci there is no manifest.json: for tools that know nothing but the
+OCI's layout. Docker before version 25 does not load that, and Podman only with one tag in
+it. Layers are written byte for byte as they are stored, so every digest stays.
 
 Chapter 04-image of the book explains what is in such an archive."
 )]
@@ -34,6 +36,9 @@ pub(crate) struct Options {
     /// Form of the archive: docker or oci
     #[arg(long, value_name = "string", default_value = "docker")]
     pub(crate) format: Form,
+    /// Write an OCI archive: the same as --format oci
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) oci: bool,
     /// Write to a file, instead of STDOUT
     #[arg(short, long, value_name = "string")]
     pub(crate) output: Option<PathBuf>,
@@ -71,8 +76,8 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         }
     }
     let format = match options.format {
-        Form::Docker => archive::Format::Docker,
-        Form::Oci => archive::Format::Oci,
+        Form::Docker if !options.oci => archive::Format::Docker,
+        _ => archive::Format::Oci,
     };
     let write = |out: &mut dyn Write| -> Result<(), ArchiveError> {
         archive::save(&*store, &images, format, &context.platform, out)
