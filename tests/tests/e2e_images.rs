@@ -167,6 +167,48 @@ fn a_saved_image_is_loaded_with_the_same_identity() {
     }
 }
 
+/// A store on a medium that nobody can write, or of somebody else.
+#[test]
+fn a_store_that_cannot_be_written_is_read() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    scratch_image(&sandbox, "notes", "words");
+    let id = sandbox.coracle(["images", "-q", "--no-trunc"]).run();
+    let id = id.succeeds().line().to_owned();
+    let reading = "\"$1\" images -q && \"$1\" image check notes && \"$1\" inspect notes \
+        && \"$1\" history notes && \"$1\" image ls-files notes && \"$1\" save -o saved.tar notes \
+        && \"$1\" image unpack notes out && ! \"$1\" tag notes other";
+    let outcome = if sandbox.person.is_root() {
+        // In a mount namespace of its own: it is gone with the script.
+        let script = format!(
+            "mount --bind \"$CORACLE_ROOT\" \"$CORACLE_ROOT\" \
+             && mount -o remount,bind,ro \"$CORACLE_ROOT\" && {reading}"
+        );
+        let call = sandbox.stagehand("unshare", ["--mount", "sh", "-c", &script, "sh"]);
+        call.args([sandbox.binary()]).run()
+    } else {
+        let root = sandbox.root();
+        let script = format!(
+            "chmod -R a-w \"$CORACLE_ROOT\" && {reading}; code=$?; chmod -R u+w \"$CORACLE_ROOT\"; exit $code"
+        );
+        let call = sandbox.program(std::path::Path::new("/bin/sh"), ["-c", &script, "sh"]);
+        assert!(root.exists());
+        call.args([sandbox.binary()]).run()
+    };
+    // What cannot work there is refused with the reason.
+    let refused = if sandbox.person.is_root() {
+        "Read-only file system"
+    } else {
+        "Permission denied"
+    };
+    outcome.succeeds().complains(&["index.lock", refused]);
+    let load = ["--root", "other", "load", "-i", "saved.tar"];
+    sandbox.coracle(load).run().succeeds();
+    let loaded = sandbox.coracle(["--root", "other", "images", "-q", "--no-trunc"]);
+    assert_eq!(loaded.run().succeeds().line(), id);
+}
+
 /// Builds an image of one file from nothing: no container is needed for it.
 fn scratch_image(sandbox: &Sandbox, tag: &str, content: &str) {
     sandbox.file("image/file", content);

@@ -22,7 +22,7 @@
 mod temporary;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -166,6 +166,20 @@ impl Layout {
         sync_directory(&self.root)
     }
 
+    /// A hold for somebody who may not write here. Whoever may respects it; nothing is swept.
+    fn hold_to_read(&self) -> Result<Hold, StoreError> {
+        let path = self.root.join("lock");
+        match File::open(&path) {
+            Ok(file) => {
+                file.lock_shared().map_err(io_at("lock", &path))?;
+                Ok(Hold::new(file))
+            }
+            // Nobody has held the store since it was made, so nobody collects.
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(Hold::new(())),
+            Err(e) => Err(io_at("open", &path)(e)),
+        }
+    }
+
     /// Removes what dead processes left under `tmp/`. Only for somebody who is alone.
     fn sweep(&self) -> Result<(), StoreError> {
         let tmp = self.root.join("tmp");
@@ -194,7 +208,9 @@ impl BlobStore for Layout {
     fn open(&self, digest: &Digest) -> Result<Verify<Box<dyn Read + Send>>, StoreError> {
         let (path, file) = self.open_blob(digest)?;
         let size = file.metadata().map_err(io_at("look up", &path))?.len();
-        let reader: Box<dyn Read + Send> = Box::new(BufReader::with_capacity(BUFFER, file));
+        // Most blobs are documents, for which a whole buffer would cost more than the reading.
+        let capacity = usize::try_from(size).unwrap_or(BUFFER).min(BUFFER);
+        let reader: Box<dyn Read + Send> = Box::new(BufReader::with_capacity(capacity, file));
         Ok(Verify::new(reader, digest.clone(), size))
     }
 
@@ -249,7 +265,12 @@ impl BlobStore for Layout {
     }
 
     fn hold(&self) -> Result<Hold, StoreError> {
-        let (path, file) = self.lock_file("lock")?;
+        let (path, file) = match self.lock_file("lock") {
+            Err(StoreError::Io { source, .. }) if is_read_only(&source) => {
+                return self.hold_to_read();
+            }
+            opened => opened?,
+        };
         match file.try_lock() {
             Ok(()) => {
                 self.sweep()?;
@@ -344,6 +365,14 @@ fn is_tagged(index: &Index, name: &str, target: &Descriptor) -> bool {
     let nameless = target.digest.as_str();
     named(name).map(without_names).as_ref() == Some(target)
         && (name == nameless || named(nameless).is_none())
+}
+
+/// Whether the system refused because nobody, or not this user, may write there.
+fn is_read_only(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied
+    )
 }
 
 fn check_marker(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
