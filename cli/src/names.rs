@@ -102,25 +102,23 @@ pub(crate) fn open_any(
 /// Finds the image that `typed` means. A reference that exists wins over an ID that begins with
 /// the same letters, as in Docker.
 pub(crate) fn find(store: &dyn Store, platform: &Platform, typed: &str) -> Result<Found, Failure> {
-    let mut problems = Vec::new();
-    let images = all(store, platform, &mut |name, error| {
-        problems.push((name.to_owned(), error));
-    })?;
     let reference = typed.parse::<Reference>();
-    if let Ok(reference) = &reference {
-        let canonical = reference.canonical();
-        if let Some(position) = problems.iter().position(|(name, _)| *name == canonical) {
-            let (_, error) = problems.swap_remove(position);
-            return Err(Failure::from(error).hint(format!(
-                "The image {typed} is damaged. `coracle image check {typed}` says more; build or load it again."
-            )));
-        }
-        if let Some(position) = images.iter().position(|image| answers_to(image, reference)) {
-            return Ok(Found {
-                named: take(images, position),
-                reference: Some(reference.clone()),
-            });
-        }
+    if let Ok(reference) = &reference
+        && let Some(named) = tagged(store, platform, reference)?
+    {
+        return Ok(Found {
+            named,
+            reference: Some(reference.clone()),
+        });
+    }
+    let images = all(store, platform, &mut |_, _| ())?;
+    if let Ok(reference) = &reference
+        && let Some(position) = images.iter().position(|image| is_digest(image, reference))
+    {
+        return Ok(Found {
+            named: take(images, position),
+            reference: Some(reference.clone()),
+        });
     }
     let with_id: Vec<usize> = (0..images.len())
         .filter(|i| has_id(&images[*i], typed))
@@ -169,20 +167,39 @@ fn take(mut images: Vec<Named>, position: usize) -> Named {
     images.swap_remove(position)
 }
 
-/// Whether a reference means this image: its tag is one of the image's, or its digest is the
-/// image's and the repository is right.
-fn answers_to(image: &Named, reference: &Reference) -> bool {
-    let same_repository = |other: &&Reference| other.repository == reference.repository;
-    match &reference.digest {
-        Some(digest) => {
-            let is_it = image.target.digest == *digest || image.image.descriptor.digest == *digest;
-            is_it && image.references.iter().any(|other| same_repository(&other))
-        }
-        None => image
-            .references
-            .iter()
-            .any(|other| other.canonical() == reference.canonical()),
-    }
+/// The image with this very tag. No other image is opened, however many there are.
+fn tagged(
+    store: &dyn Store,
+    platform: &Platform,
+    reference: &Reference,
+) -> Result<Option<Named>, Failure> {
+    let tags = store.tags()?;
+    let canonical = reference.canonical();
+    let Some((_, target)) = tags.iter().find(|(name, _)| *name == canonical) else {
+        return Ok(None);
+    };
+    let image = open_any(store, target, platform).map_err(|error| {
+        let typed = reference.familiar();
+        Failure::from(error).hint(format!(
+            "The image {typed} is damaged. `coracle image check {typed}` says more; build or load it again."
+        ))
+    })?;
+    let same = tags.iter().filter(|(_, t)| t.digest == target.digest);
+    Ok(Some(Named {
+        target: target.clone(),
+        image,
+        references: same.filter_map(|(name, _)| reference_of(name)).collect(),
+    }))
+}
+
+/// Whether a reference means this image by its digest, and has one of its repositories.
+fn is_digest(image: &Named, reference: &Reference) -> bool {
+    let Some(digest) = &reference.digest else {
+        return false;
+    };
+    let is_it = image.target.digest == *digest || image.image.descriptor.digest == *digest;
+    let mut references = image.references.iter();
+    is_it && references.any(|other| other.repository == reference.repository)
 }
 
 /// Whether `typed` begins the image's ID, with or without `sha256:`. A whole manifest digest
