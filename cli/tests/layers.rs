@@ -134,7 +134,12 @@ fn packed_layers_and_pipes_are_read() {
     let place = place.path();
     stdout(place, "layer diff old new -o change.tar");
     let plain = rows(place, "change.tar");
-    for (program, ending) in [("gzip", "gz"), ("xz", "xz"), ("zstd", "zst")] {
+    for (program, ending) in [
+        ("gzip", "gz"),
+        ("xz", "xz"),
+        ("zstd", "zst"),
+        ("bzip2", "bz2"),
+    ] {
         let packed = Command::new(program)
             .args(["-k", "-q", "change.tar"])
             .current_dir(place)

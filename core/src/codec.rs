@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, Read};
 
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+
 /// Unpacks Zstandard frames.
 pub(crate) fn zstd_decoder<'a>(
     blob: impl BufRead + Send + 'a,
@@ -22,6 +24,16 @@ pub(crate) fn xz_decoder<'a>(
     ))
 }
 
+/// Says that bzip2 is not understood here.
+pub(crate) fn bzip2_decoder<'a>(
+    _blob: impl BufRead + Send + 'a,
+) -> io::Result<Box<dyn Read + Send + 'a>> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "this build of Coracle does not unpack bzip2; unpack the file first (bzip2 -d)",
+    ))
+}
+
 /// Frame after frame of one stream.
 struct Frames<R> {
     source: R,
@@ -38,8 +50,16 @@ impl<R: BufRead + Send> Read for Frames<R> {
                         return Ok(0);
                     }
                     let mut decoder = Box::new(ruzstd::decoding::FrameDecoder::new());
-                    decoder.init(&mut self.source).map_err(io::Error::other)?;
-                    self.decoder.insert(decoder)
+                    match decoder.init(&mut self.source) {
+                        Ok(()) => self.decoder.insert(decoder),
+                        Err(FrameDecoderError::ReadFrameHeaderError(
+                            ReadFrameHeaderError::SkipFrame { length, .. },
+                        )) => {
+                            skip(&mut self.source, length.into())?;
+                            continue;
+                        }
+                        Err(error) => return Err(io::Error::other(error)),
+                    }
                 }
             };
             if !decoder.is_finished() {
@@ -59,4 +79,12 @@ impl<R: BufRead + Send> Read for Frames<R> {
             }
         }
     }
+}
+
+/// Passes over a frame that holds nothing of the content.
+fn skip(source: &mut impl BufRead, length: u64) -> io::Result<()> {
+    if io::copy(&mut source.take(length), &mut io::sink())? < length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(())
 }

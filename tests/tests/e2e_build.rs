@@ -53,6 +53,71 @@ fn a_missing_file_is_named_with_its_context_and_its_dockerignore() {
     build().run().succeeds();
 }
 
+/// What ADD unpacks, as GNU tar and the usual compressors write it, and what it must not.
+#[test]
+fn archives_of_real_tools_are_unpacked_by_add() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    sandbox.file("tree/d/file", "content");
+    sandbox.file("app/Dockerfile", "FROM scratch\nADD a /into/\n");
+    let pack = |script: &str| {
+        let call = sandbox.program("/bin/sh".as_ref(), ["-ec", script]);
+        call.run().succeeds();
+    };
+    let build = || sandbox.coracle(["build", "-q", "-t", "app", "app"]).run();
+    let files = |pack_script: &str| {
+        pack(pack_script);
+        build().succeeds();
+        let list = [
+            "image",
+            "ls-files",
+            "--format",
+            "{{.path}} {{.size}}",
+            "app",
+        ];
+        let list = sandbox.coracle(list).run().succeeds();
+        let files = list.stdout.lines().filter(|line| !line.ends_with('-'));
+        files.collect::<Vec<_>>().join("\n")
+    };
+    for packing in ["cat", "gzip", "bzip2", "xz", "zstd -q"] {
+        let script = format!("tar -C tree -c . | {packing} > app/a");
+        assert_eq!(files(&script), "/into/d/file 7", "{packing}");
+    }
+    for format in ["v7", "ustar", "oldgnu", "gnu", "pax"] {
+        let script = format!("tar -C tree --format={format} -cf app/a d");
+        assert_eq!(files(&script), "/into/d/file 7", "{format}");
+    }
+    // A packed file that is no archive is a file.
+    let unpacked = files("gzip -n < tree/d/file > app/a");
+    assert!(unpacked.starts_with("/into/a "), "{unpacked}");
+
+    let refused = |script: &str, words: &[&str]| {
+        pack(script);
+        build().fails().complains(words);
+    };
+    refused(
+        "touch tree/d/.wh.gone; tar -C tree -cf app/a .; rm tree/d/.wh.gone",
+        &[
+            "Dockerfile:2",
+            "/a has an entry that begins with .wh.",
+            "/d/gone",
+        ],
+    );
+    for format in [
+        "gnu",
+        "pax",
+        "pax --sparse-version=0.0",
+        "pax --sparse-version=0.1",
+    ] {
+        let script = format!(
+            "truncate -s 1M tree/d/hole; echo end >> tree/d/hole
+             tar -S -C tree --format={format} -cf app/a .; rm tree/d/hole"
+        );
+        refused(&script, &["d/hole\" is a sparse file", "without --sparse"]);
+    }
+}
+
 #[test]
 fn a_file_of_a_gigabyte_needs_little_memory() {
     let Some(sandbox) = Sandbox::new() else {

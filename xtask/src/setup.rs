@@ -15,6 +15,7 @@ use crate::wasm;
 /// suites' names begin.
 const PROGRAMS: &[(&str, &str, &[&str])] = &[
     ("busybox", "busybox-static", &["e2e"]),
+    ("bzip2", "bzip2", &["cli", "e2e"]),
     ("crun", "crun", &["e2e"]),
     ("debootstrap", "debootstrap", &["e2e"]),
     ("newuidmap", "uidmap", NAMESPACES),
@@ -25,8 +26,8 @@ const PROGRAMS: &[(&str, &str, &[&str])] = &[
     ("skopeo", "skopeo", &["e2e"]),
     ("umoci", "umoci", &["e2e"]),
     ("unshare", "util-linux", NAMESPACES),
-    ("xz", "xz-utils", &["cli"]),
-    ("zstd", "zstd", &["cli"]),
+    ("xz", "xz-utils", &["cli", "e2e"]),
+    ("zstd", "zstd", &["cli", "e2e"]),
 ];
 
 /// The suites that make user namespaces.

@@ -27,7 +27,7 @@ Examples:
   tar -C rootfs -c . | coracle import -c 'CMD [\"/bin/sh\"]' - app:1
   coracle import -c 'ENV A=b' -c 'WORKDIR /srv' -m 'by hand' rootfs.tar app
 
-The archive may be plain or packed with gzip, zstd or xz. It becomes the image's only layer
+The archive may be plain or packed with gzip, zstd, xz or bzip2. It becomes the image's only layer
 as it is, so that the diff ID is the digest of the unpacked archive, here as in Docker.
 Without a name the image is listed as <none>.
 

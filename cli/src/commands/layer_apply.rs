@@ -22,7 +22,7 @@ Examples:
   coracle layer diff before after | coracle layer apply - copy-of-before
 
 DIR is made if it is not there. What it holds is taken for the lowest layer: whiteouts
-remove from it. The archives may be plain or packed with gzip, zstd or xz. Nothing outside
+remove from it. The archives may be plain or packed with gzip, zstd, xz or bzip2. Nothing outside
 of DIR is ever touched, whatever paths and links an archive holds, and a damaged archive
 changes nothing.
 

@@ -22,9 +22,9 @@ Examples:
   coracle layer diff base.tar app.tar | gzip > change.tar.gz
   coracle layer diff \"$(mktemp -d)\" rootfs -o everything.tar
 
-OLD and NEW are directories, or archives of whole trees: plain or packed with gzip, zstd or
-xz; - is standard input. Applied to OLD, the layer gives NEW: content, owners, permissions,
-times to the nanosecond, extended attributes, hard links.
+OLD and NEW are directories, or archives of whole trees: plain or packed with gzip, zstd, xz
+or bzip2; - is standard input. Applied to OLD, the layer gives NEW: content, owners,
+permissions, times to the nanosecond, extended attributes, hard links.
 
 The archive is sorted and normalised: the same two trees give the same bytes everywhere.
 Owners are the numbers that you see; sockets are left out.

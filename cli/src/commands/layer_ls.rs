@@ -19,7 +19,7 @@ Examples:
   coracle layer ls --format json - < layer.tar.gz
   coracle layer ls --format '{{.type}} {{.path}}' layer.tar
 
-The archive may be plain or packed with gzip, zstd or xz. What it hides of the layers below
+The archive may be plain or packed with gzip, zstd, xz or bzip2. What it hides of the layers below
 comes first, then what it adds in path order. Of two entries with one path the last counts,
 as when a layer is applied.
 

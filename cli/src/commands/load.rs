@@ -26,7 +26,7 @@ Examples:
   coracle load -i ./oci-layout/
 
 What docker save, Podman, Skopeo and containerd write is understood: docker archives, OCI
-archives and OCI layout directories, plain or packed with gzip, xz or zstd. Every digest
+archives and OCI layout directories, plain or packed with gzip, zstd, xz or bzip2. Every digest
 is checked before anything is tagged.
 
 Fields: Id (the digest of the config), Tags.

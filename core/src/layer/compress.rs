@@ -18,6 +18,8 @@ pub enum Compression {
     Zstd,
     /// xz. Layers are never packed so, but people pack saved images so.
     Xz,
+    /// bzip2, with any number of streams; as seldom as xz.
+    Bzip2,
 }
 
 impl Compression {
@@ -28,18 +30,22 @@ impl Compression {
             // A skippable frame may come first: magic 0x184D2A50 to 0x184D2A5F.
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
+            // A block begins with the digits of pi, and the end of an empty file with those of
+            // its square root.
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, ..]
+            | [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72, ..] => Self::Bzip2,
             _ => Self::None,
         }
     }
 
-    /// The OCI media type of a layer that is packed so; `None` for xz.
+    /// The OCI media type of a layer that is packed so; `None` for xz and bzip2.
     pub fn layer_media_type(self) -> Option<&'static str> {
         use crate::spec::media;
         match self {
             Self::None => Some(media::LAYER),
             Self::Gzip => Some(media::LAYER_GZIP),
             Self::Zstd => Some(media::LAYER_ZSTD),
-            Self::Xz => None,
+            Self::Xz | Self::Bzip2 => None,
         }
     }
 }
@@ -56,6 +62,7 @@ pub fn decoder<'a>(mut blob: impl Read + Send + 'a) -> io::Result<Box<dyn Read +
         Compression::Gzip => Ok(Box::new(MultiGzDecoder::new(blob))),
         Compression::Zstd => codec::zstd_decoder(blob),
         Compression::Xz => codec::xz_decoder(blob),
+        Compression::Bzip2 => codec::bzip2_decoder(blob),
     }
 }
 
@@ -93,6 +100,14 @@ mod tests {
         assert_eq!(unpack(&two_members).unwrap(), b"hello");
         let two_frames = [hello_zst, hello_zst].concat();
         assert_eq!(unpack(&two_frames).unwrap(), b"hellohello");
+        // RFC 8878, section 3.1.2: skippable frames are passed over, wherever they stand.
+        let nothing = [0x51, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, b'x', b'y', b'z'];
+        let around = [&nothing[..], &hello_zst, &nothing, &hello_zst, &nothing].concat();
+        assert_eq!(unpack(&around).unwrap(), b"hellohello");
+        assert!(unpack(&around[..around.len() - 1]).is_err(), "cut off");
+        // As pzstd and BGZF write them: members without content.
+        let with_empty = [gzip(b""), gzip(b"hello"), gzip(b"")].concat();
+        assert_eq!(unpack(&with_empty).unwrap(), b"hello");
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub enum ArchiveFileError {
 }
 
 /// The tree that `path` is: a directory as it is now, or an archive, plain or packed with gzip,
-/// zstd or xz, laid on nothing.
+/// zstd, xz or bzip2, laid on nothing.
 pub fn read_tree(path: &Path) -> Result<Tree, ArchiveFileError> {
     let failed = ArchiveFileError::io(format!("look up {}", path.display()));
     if fs::metadata(path).map_err(failed)?.is_dir() {
@@ -87,7 +87,7 @@ pub fn read_tree(path: &Path) -> Result<Tree, ArchiveFileError> {
     Ok(tree)
 }
 
-/// The layer in the archive `path`, plain or packed with gzip, zstd or xz.
+/// The layer in the archive `path`, plain or packed with gzip, zstd, xz or bzip2.
 ///
 /// Contents are read from the file when somebody asks for them. A packed archive, or one that
 /// comes through a pipe, is first unpacked into a nameless file in the directory for temporary

@@ -13,6 +13,7 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::digest::DiffId;
 use crate::image::{self, Draft, StoredLayer, gather_layer};
 use crate::layer::{Layer, apply, compress, tar};
+use crate::path::RootedPath;
 use crate::spec::{Descriptor, media};
 use crate::store::StoreError;
 use crate::tree::{Content, Kind, Timestamp, Tree};
@@ -116,7 +117,7 @@ impl Performer<'_> {
         let mut layers = Vec::new();
         for pick in picked {
             let archive = match from.get(&pick.path).map(|node| &node.kind) {
-                Some(Kind::File(content)) => self.archive(content)?,
+                Some(Kind::File(content)) => self.archive(step, &pick.path, content)?,
                 _ => None,
             };
             let layer = match archive {
@@ -141,7 +142,12 @@ impl Performer<'_> {
     ///
     /// The archive, uncompressed, goes into the store, so that its files can be found again
     /// without being held in memory. Nothing names it there, so a collection takes it away.
-    fn archive(&self, content: &Content) -> Result<Option<Tree>, BuildError> {
+    fn archive(
+        &self,
+        step: &Step,
+        path: &RootedPath,
+        content: &Content,
+    ) -> Result<Option<Tree>, BuildError> {
         let read = |e: io::Error| StoreError::io("read the archive that ADD unpacks", e);
         let mut start = compress::decoder(content.open().map_err(read)?).map_err(read)?;
         if !tar::starts_like_an_archive(&mut start) {
@@ -156,6 +162,15 @@ impl Performer<'_> {
             diff_id: DiffId(digest),
         };
         let layer = gather_layer(&self.host.store, &stored)?;
+        if let Some(hide) = layer.hides.first() {
+            // In an archive of files it is a file. No layer can hold that, so Docker's has
+            // the whiteout in the end that nobody meant.
+            let hidden = hide.path();
+            let reason = format!(
+                "{path} has an entry that begins with .wh. (about {hidden}), which no file of a layer may; take it out of the archive"
+            );
+            return Err(source_error(step.span, &reason));
+        }
         let mut tree = Tree::new();
         apply(&mut tree, &layer).map_err(|e| StoreError::Damaged {
             what: "the archive that ADD unpacks".to_owned(),

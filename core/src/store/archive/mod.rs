@@ -51,7 +51,7 @@ pub struct Loaded {
 }
 
 /// Loads every image of an archive, from a stream that need not be seekable, plain or packed with
-/// gzip, zstd or xz.
+/// gzip, zstd, xz or bzip2.
 ///
 /// Of an image for several platforms everything that is there is kept; `platform` chooses whose
 /// config is the ID that is reported. When anything is wrong, nothing is tagged, and what was

@@ -171,7 +171,8 @@ fn unreadable(error: TarError) -> ArchiveError {
     match error {
         TarError::Io(error) => ArchiveError::Read(error),
         TarError::Format { offset: 0, .. } => ArchiveError::NotAnImage {
-            reason: "it is not a tar archive, plain or packed with gzip, zstd or xz".to_owned(),
+            reason: "it is not a tar archive, plain or packed with gzip, zstd, xz or bzip2"
+                .to_owned(),
         },
         TarError::Entry { entry, reason } => ArchiveError::Damaged {
             file: entry,
