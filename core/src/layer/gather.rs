@@ -262,7 +262,11 @@ mod tests {
                 seconds: -5,
                 nanos: 250_000_000,
             },
-            xattrs: [(b"security.capability".to_vec(), b"\x01\n=\0".to_vec())].into(),
+            xattrs: [
+                (b"security.capability".to_vec(), b"\x01\n=\0".to_vec()),
+                (b"user.latin-\xf6".to_vec(), b"".to_vec()),
+            ]
+            .into(),
         };
         let path = |text: &str| RootedPath::parse(text).unwrap();
         let long = format!("{}/{}", "d".repeat(150), "f".repeat(255));

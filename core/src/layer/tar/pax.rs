@@ -55,8 +55,8 @@ impl Pax {
         out
     }
 
-    pub(super) fn set(&mut self, key: &str, value: Vec<u8>) {
-        self.records.insert(key.as_bytes().to_vec(), value);
+    pub(super) fn set(&mut self, key: impl Into<Vec<u8>>, value: Vec<u8>) {
+        self.records.insert(key.into(), value);
     }
 
     /// A record's value. An empty value takes a record back, says POSIX, so it counts as none.

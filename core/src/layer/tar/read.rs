@@ -175,8 +175,10 @@ fn understand(
     offset: u64,
 ) -> Result<Option<Entry>, TarError> {
     let pax = &extension.pax;
+    // The name in a sparse file's header is one that the writing program made up.
     let raw_name = pax
-        .get("path")
+        .get("GNU.sparse.name")
+        .or(pax.get("path"))
         .or(extension.gnu_name.as_deref())
         .map_or_else(|| header.path_bytes().into_owned(), <[u8]>::to_vec);
     let refuse = |reason: String| TarError::Entry {
@@ -185,7 +187,7 @@ fn understand(
     };
     if header.entry_type() == EntryType::GNUSparse || pax.is_sparse() {
         return Err(refuse(
-            "is a sparse file, which layers do not have; write the archive without --sparse".into(),
+            "is a sparse file, which layers do not have; write the archive again without --sparse (GNU tar) or with --no-read-sparse (bsdtar)".into(),
         ));
     }
     let path = RootedPath::parse(&raw_name).map_err(|e: PathError| refuse(e.reason.into()))?;

@@ -106,7 +106,7 @@ fn write_node(
         name.extend_from_slice(end);
     }
     set_text(&mut header.as_old_mut().name, &name, "path", &mut pax);
-    set_meta(&mut header, meta, &mut pax)?;
+    set_meta(&mut header, path, meta, &mut pax)?;
     header.set_size(0);
     let entry_type = match kind {
         Kind::Directory => EntryType::Directory,
@@ -175,7 +175,7 @@ fn set_device(header: &mut Header, major: u32, minor: u32) -> io::Result<()> {
     header.set_device_minor(minor)
 }
 
-fn set_meta(header: &mut Header, meta: &Meta, pax: &mut Pax) -> io::Result<()> {
+fn set_meta(header: &mut Header, path: &RootedPath, meta: &Meta, pax: &mut Pax) -> io::Result<()> {
     header.set_mode(meta.mode & 0o7777);
     for (key, id) in [("uid", meta.uid), ("gid", meta.gid)] {
         let fits = if id > MOST_OCTAL_7 {
@@ -196,11 +196,17 @@ fn set_meta(header: &mut Header, meta: &Meta, pax: &mut Pax) -> io::Result<()> {
         pax.set("mtime", meta.mtime.to_string().into_bytes());
     }
     for (name, value) in &meta.xattrs {
-        let name = std::str::from_utf8(name).map_err(|_| {
+        if name.contains(&b'=') {
+            // A reader would take the rest of the name for the beginning of the value.
             let name = name.escape_ascii();
-            io::Error::other(format!("extended attribute {name} is not UTF-8"))
-        })?;
-        pax.set(&format!("{}{name}", pax::XATTR), value.clone());
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!(
+                    "{path} has the extended attribute {name}, and an archive cannot hold a name with an equals sign; remove it (setfattr -x)"
+                ),
+            ));
+        }
+        pax.set([pax::XATTR.as_bytes(), name].concat(), value.clone());
     }
     // ustar asks for device numbers on every entry; libarchive and Go write zeros.
     set_device(header, 0, 0)
@@ -265,17 +271,25 @@ impl Read for Exactly {
 mod tests {
     use super::*;
 
-    /// image-spec, layer, "Whiteouts": names with the prefix `.wh.` are reserved.
+    /// image-spec, layer, "Whiteouts": names with the prefix `.wh.` are reserved. POSIX, pax: a
+    /// record's key ends at the first equals sign.
     #[test]
-    fn a_file_that_looks_like_a_whiteout_is_refused() {
-        let layer = Layer {
-            hides: Vec::new(),
-            adds: vec![(
-                RootedPath::parse("tmp/.wh.etc").unwrap(),
-                Arc::new(Node::file(0o644, *b"")),
-            )],
+    fn what_an_archive_cannot_hold_is_refused() {
+        let check = |path: &str, xattr: &[u8], expected: &str| {
+            let mut node = Node::file(0o644, *b"");
+            node.meta.xattrs.insert(xattr.to_vec(), b"value".to_vec());
+            let layer = Layer {
+                hides: Vec::new(),
+                adds: vec![(RootedPath::parse(path).unwrap(), Arc::new(node))],
+            };
+            let error = write(&layer, Vec::new()).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
         };
-        let error = write(&layer, Vec::new()).unwrap_err().to_string();
-        assert!(error.contains("/tmp/.wh.etc begins with .wh."), "{error}");
+        check("tmp/.wh.etc", b"user.a", "/tmp/.wh.etc begins with .wh.");
+        check(
+            "d/f",
+            b"user.a=b",
+            "/d/f has the extended attribute user.a=b",
+        );
     }
 }
