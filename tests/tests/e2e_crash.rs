@@ -8,8 +8,11 @@ use std::time::Duration;
 use coracle_tests::{Call, Person, Sandbox, skip};
 use rustix::process::Signal;
 
+/// What the system says when the disk is full.
+const FULL: &str = "No space left on device (os error 28)";
+
 /// How often each task is killed.
-const KILLS: u32 = 20;
+const KILLS: u32 = 50;
 
 #[test]
 fn a_build_that_is_killed_leaves_a_whole_store() {
@@ -109,6 +112,8 @@ fn a_full_disk_is_said_and_leaves_a_whole_store() {
     sandbox.file("small/file", "small");
     sandbox.file("big/Dockerfile", "FROM scratch\nCOPY ballast /\n");
     sandbox.file("big/ballast", noise(12_000_000));
+    let other = ["--root", "other", "build", "-t", "big", "big"];
+    sandbox.coracle(other).run().succeeds();
     std::fs::create_dir(sandbox.root()).unwrap();
     // In a mount namespace of its own: the small disk is gone with the script's last process.
     let script = "set -e
@@ -118,6 +123,8 @@ fn a_full_disk_is_said_and_leaves_a_whole_store() {
         if $as \"$3\" build -t big big; then echo 'it fits'; exit 9; fi
         if $as \"$3\" image inspect big; then echo 'it is there'; exit 9; fi
         $as \"$3\" image check small
+        if \"$3\" --root other save -o \"$CORACLE_ROOT/saved\" big; then echo 'it fits'; exit 9; fi
+        if \"$3\" --root other image unpack big \"$CORACLE_ROOT/out\"; then echo 'it fits'; exit 9; fi
         echo more > small/file
         $as \"$3\" build -t small small
         $as \"$3\" image check small
@@ -126,7 +133,11 @@ fn a_full_disk_is_said_and_leaves_a_whole_store() {
     let ids = [sandbox.person.uid, sandbox.person.gid];
     let call = call.args(ids.map(|id| id.to_string()));
     let outcome = call.args([sandbox.binary()]).run().succeeds();
-    let outcome = outcome.complains(&["No space left on device"]);
+    // Each message names the file that could not be written.
+    for part in ["/root/store/tmp/", "/root/saved: ", "/ballast in "] {
+        let named = |line: &str| line.contains(part) && line.ends_with(FULL);
+        assert!(outcome.stderr.lines().any(named), "{part}\n{outcome}");
+    }
     assert!(outcome.stdout.ends_with("whole\n"), "{outcome}");
 }
 

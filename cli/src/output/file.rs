@@ -21,10 +21,11 @@ pub(crate) fn write<E: Into<Failure>>(
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
-    let mut out = BufWriter::new(File::create(&beside).map_err(refused)?);
+    let file = File::create(&beside).map_err(refused)?;
+    let mut out = BufWriter::new(Named { file, path });
     let written = content(&mut out)
         .map_err(Into::into)
-        .and_then(|()| out.flush().map_err(refused))
+        .and_then(|()| out.flush().map_err(|e| Failure::io("write", &e)))
         .and_then(|()| fs::rename(&beside, path).map_err(refused));
     if written.is_err() {
         // The error that led here is the one to report.
@@ -54,4 +55,23 @@ pub(crate) fn stream(
     content(&mut out)
         .and_then(|()| out.flush())
         .map_err(|e| Failure::writing(&e))
+}
+
+/// A file whose errors say which it is: whoever writes the content sees only a writer.
+struct Named<'a> {
+    file: File,
+    path: &'a Path,
+}
+
+impl Write for Named<'_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.file.write(buf).map_err(|e| {
+            let path = self.path.display();
+            io::Error::new(e.kind(), format!("{path}: {e}"))
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }

@@ -14,6 +14,7 @@ mod stream;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::meta::Refused;
@@ -90,10 +91,12 @@ pub enum UnpackError {
         source: SysError,
     },
     /// Writing a file's content failed.
-    #[error("write {path}: {source}")]
+    #[error("write {path} in {}: {source}", into.display())]
     Write {
         /// The file.
         path: RootedPath,
+        /// The directory of the host that it is unpacked into.
+        into: PathBuf,
         /// What the system said.
         source: io::Error,
     },

@@ -216,7 +216,13 @@ impl<'a> Writer<'a> {
                 self.streamed.directories.insert(place, Some(meta));
             }
             (Ok(Some(mut file)), _) => {
-                copy(content, &mut file, &mut self.buffer, path)?;
+                copy(content, &mut file, &mut self.buffer, |source| {
+                    UnpackError::Write {
+                        path: path.clone(),
+                        into: self.root.path().to_owned(),
+                        source,
+                    }
+                })?;
                 meta::set_open(dir, name, &file, &meta, &mut refused).map_err(system)?;
             }
             (Ok(None), _) => meta::set(dir, name, kind, &meta, &mut refused).map_err(system)?,
@@ -335,7 +341,7 @@ pub(super) fn copy(
     content: &mut dyn Read,
     file: &mut File,
     buffer: &mut [u8],
-    path: &RootedPath,
+    refused: impl FnOnce(io::Error) -> UnpackError,
 ) -> Result<(), UnpackError> {
     loop {
         let n = match content.read(buffer) {
@@ -344,11 +350,9 @@ pub(super) fn copy(
             Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
             Err(e) => return Err(TarError::Io(e).into()),
         };
-        file.write_all(&buffer[..n])
-            .map_err(|source| UnpackError::Write {
-                path: path.clone(),
-                source,
-            })?;
+        if let Err(source) = file.write_all(&buffer[..n]) {
+            return Err(refused(source));
+        }
     }
 }
 
