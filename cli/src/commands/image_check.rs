@@ -19,8 +19,8 @@ Examples:
   coracle image check base
   coracle image check --format json base
 
-Every blob is read and compared with the digest that names it. The exit code is 1 when
-something is wrong.
+Every blob is read and compared with the digest that names it, also what is here of other
+platforms; of those, some may be elsewhere. The exit code is 1 when something is wrong.
 
 Fields: Image, Ok, Problems (each with part and message).
 

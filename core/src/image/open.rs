@@ -61,7 +61,24 @@ impl Image {
         platform: &Platform,
     ) -> Result<Self, ImageError> {
         let descriptor = find_manifest(store, target, platform)?;
-        let manifest: Document<Manifest> = document(store, &descriptor, "manifest")?;
+        let image = Self::open_manifest(store, &descriptor)?;
+        let own = image.config.value.platform();
+        // An index chose by its own list; a lone manifest is judged by what its config says.
+        if !media::is_index(&target.media_type) && !own.serves(platform) {
+            return Err(ImageError::Platform {
+                wanted: platform.clone(),
+                available: vec![own],
+            });
+        }
+        Ok(image)
+    }
+
+    /// Opens the manifest that `descriptor` points at, for whatever platform it is.
+    pub(super) fn open_manifest(
+        store: &(impl BlobStore + ?Sized),
+        descriptor: &Descriptor,
+    ) -> Result<Self, ImageError> {
+        let manifest: Document<Manifest> = document(store, descriptor, "manifest")?;
         let pointer = &manifest.value.config;
         let config: Document<ImageConfig> = document(store, pointer, "image config")?;
         let wrong = |reason: String| ImageError::Document {
@@ -78,15 +95,8 @@ impl Image {
                 "it has {diff_ids} diff IDs and its manifest {layers} layers"
             )));
         }
-        // An index chose by its own list; a lone manifest is judged by what its config says.
-        if !media::is_index(&target.media_type) && !config.value.platform().serves(platform) {
-            return Err(ImageError::Platform {
-                wanted: platform.clone(),
-                available: vec![config.value.platform()],
-            });
-        }
         Ok(Self {
-            descriptor,
+            descriptor: descriptor.clone(),
             manifest,
             config,
         })

@@ -121,27 +121,206 @@ fn an_index_leads_to_the_platform_or_lists_what_there_is() {
     assert!(error.to_string().contains("only for linux/amd64"));
 }
 
+/// Each kind of damage, told by the part that has it.
 #[test]
 fn checking_names_what_is_wrong() {
-    let platform = Platform::linux("amd64");
-    let store = MemoryStore::new();
-    let image = sample(&store);
-    assert_eq!(check(&store, &image.descriptor, &platform), []);
+    // Makes the damage in a store with a sample; returns what to check then.
+    type Damage = fn(&MemoryStore, Image) -> Descriptor;
+    let amd64 = Platform::linux("amd64");
+    let check = |damage: Damage, expected: &[(&str, &str)]| {
+        let store = MemoryStore::new();
+        let image = sample(&store);
+        let target = damage(&store, image);
+        let problems = check(&store, &target, &amd64);
+        assert_eq!(problems.len(), expected.len(), "{problems:?}");
+        for (problem, (part, words)) in problems.iter().zip(expected) {
+            assert_eq!(problem.part, *part, "{problems:?}");
+            assert!(problem.message.contains(words), "{words}: {problems:?}");
+        }
+    };
+    let wrong = "does not match its digest";
+    let missing = "is not in the store";
+    check(|_, image| image.descriptor, &[]);
+    // Content that is not what its digest says, and is not there.
+    check(
+        |store, image| {
+            spoiled(
+                store,
+                &image.layers()[1].blob.digest,
+                image.descriptor.clone(),
+            )
+        },
+        &[("layer 1", wrong)],
+    );
+    check(
+        |store, image| spoiled(store, image.id(), image.descriptor.clone()),
+        &[("image", wrong)],
+    );
+    check(
+        |store, image| spoiled(store, &image.descriptor.digest, image.descriptor.clone()),
+        &[("image", wrong)],
+    );
+    check(
+        |store, image| {
+            without(
+                store,
+                &image.layers()[0].blob.digest,
+                image.descriptor.clone(),
+            )
+        },
+        &[("layer 0", missing)],
+    );
+    check(
+        |store, image| without(store, image.id(), image.descriptor.clone()),
+        &[("image", missing)],
+    );
+    // Sizes.
+    check(
+        |_, mut image| {
+            image.descriptor.size += 1;
+            image.descriptor
+        },
+        &[("manifest", "bytes, not ")],
+    );
+    check(
+        |store, image| {
+            let mut manifest = image.manifest.value;
+            manifest.config.size = 1;
+            manifest.layers[1].size = 2;
+            keep(store, manifest, media::MANIFEST)
+        },
+        &[("config", "bytes, not 1"), ("layer 1", "bytes, not 2")],
+    );
+    // Diff IDs, one that is wrong and one too few.
+    check(
+        |store, image| {
+            let mut draft = Draft::from_image(&image);
+            draft.layers[1].diff_id.0 = Digest::of(b"something else");
+            draft.commit(store).unwrap().descriptor
+        },
+        &[("layer 1", wrong)],
+    );
+    check(
+        |store, image| {
+            let mut manifest = image.manifest.value;
+            manifest.layers.pop();
+            keep(store, manifest, media::MANIFEST)
+        },
+        &[("image", "it has 2 diff IDs and its manifest 1 layers")],
+    );
+    check(
+        |store, image| {
+            let mut draft = Draft::from_image(&image);
+            draft.config.history.push(by("one layer too many"));
+            draft.commit(store).unwrap().descriptor
+        },
+        &[("config", "its history tells of 3 layers, but it has 2")],
+    );
+    // Platforms: another one, the wrong one, and what is wrong with one that was not asked for.
+    check(
+        |store, image| {
+            let mut draft = Draft::from_image(&image);
+            draft.config.architecture = "s390x".into();
+            draft.commit(store).unwrap().descriptor
+        },
+        &[("image", "only for linux/s390x")],
+    );
+    check(
+        |store, image| {
+            index(
+                store,
+                &[(image.descriptor, "amd64"), (other(store), "arm64")],
+            )
+        },
+        &[],
+    );
+    check(
+        |store, image| {
+            index(
+                store,
+                &[
+                    (image.descriptor.clone(), "amd64"),
+                    (image.descriptor, "arm64"),
+                ],
+            )
+        },
+        &[(
+            "linux/arm64: config",
+            "it is for linux/amd64, its index says linux/arm64",
+        )],
+    );
+    check(
+        |store, image| {
+            let other = other(store);
+            let config = Image::open(store, &other, &Platform::linux("arm64")).unwrap();
+            let target = index(store, &[(image.descriptor, "amd64"), (other, "mips")]);
+            spoiled(store, &config.layers()[2].blob.digest, target)
+        },
+        &[
+            ("linux/mips: layer 2", wrong),
+            (
+                "linux/mips: config",
+                "it is for linux/arm64, its index says linux/mips",
+            ),
+        ],
+    );
+    check(
+        |store, image| {
+            let other = other(store);
+            let opened = Image::open(store, &other, &Platform::linux("arm64")).unwrap();
+            let target = index(store, &[(image.descriptor, "amd64"), (other, "arm64")]);
+            without(store, &opened.layers()[2].blob.digest, target)
+        },
+        &[], // Of another platform, part may be elsewhere.
+    );
+    check(
+        |store, image| {
+            let mut target = index(store, &[(image.descriptor, "amd64")]);
+            target.size = 7;
+            target
+        },
+        &[("index", "bytes, not 7")],
+    );
+}
 
-    // Another diff ID in the config, everything else as it was.
-    let mut draft = Draft::from_image(&image);
-    draft.layers[1].diff_id.0 = Digest::of(b"something else");
-    let liar = draft.commit(&store).unwrap();
-    let problems = check(&store, &liar.descriptor, &platform);
-    assert_eq!(problems.len(), 1, "{problems:?}");
-    assert_eq!(problems[0].part, "layer 1");
-    assert!(problems[0].message.contains("does not match its digest"));
+/// Other bytes under the same digest, as many as there were.
+fn spoiled(store: &MemoryStore, digest: &Digest, target: Descriptor) -> Descriptor {
+    let mut bytes = store.read(digest).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    store.replace(digest, bytes);
+    target
+}
 
-    // A layer that is gone.
-    store.delete(&image.layers()[0].blob.digest).unwrap();
-    let problems = check(&store, &image.descriptor, &platform);
-    assert_eq!(problems[0].part, "layer 0");
-    assert!(problems[0].message.contains("is not in the store"));
+fn without(store: &MemoryStore, digest: &Digest, target: Descriptor) -> Descriptor {
+    store.delete(digest).unwrap();
+    target
+}
+
+/// The sample for another platform, with one layer more.
+fn other(store: &MemoryStore) -> Descriptor {
+    let mut draft = Draft::from_image(&sample(store));
+    draft.config.architecture = "arm64".into();
+    draft.push(
+        store_layer(store, &layer(&[("arm", "v8")])).unwrap(),
+        by("COPY"),
+    );
+    draft.commit(store).unwrap().descriptor
+}
+
+fn index(store: &MemoryStore, entries: &[(Descriptor, &str)]) -> Descriptor {
+    let entry = |(descriptor, architecture): &(Descriptor, &str)| Descriptor {
+        platform: Some(Platform::linux(architecture)),
+        ..descriptor.clone()
+    };
+    let entries = entries.iter().map(entry).collect();
+    keep(store, Index::new(entries), media::INDEX)
+}
+
+fn keep(store: &MemoryStore, value: impl serde::Serialize, media_type: &str) -> Descriptor {
+    let document = crate::spec::Document::write(value).unwrap();
+    store.put(document.bytes()).unwrap();
+    document.descriptor(media_type)
 }
 
 #[test]
