@@ -18,6 +18,7 @@
 
 pub mod archive;
 pub mod call;
+pub mod daemon;
 pub mod fixtures;
 pub mod http;
 pub mod inside;
@@ -29,6 +30,7 @@ pub mod scene;
 
 pub use archive::{Archive, Entry};
 pub use call::{Call, Outcome};
+pub use daemon::Daemon;
 pub use person::Person;
 pub use podman::Podman;
 pub use sandbox::Sandbox;

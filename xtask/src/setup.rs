@@ -15,9 +15,12 @@ use crate::wasm;
 /// suites' names begin.
 const PROGRAMS: &[(&str, &str, &[&str])] = &[
     ("busybox", "busybox-static", &["e2e"]),
+    ("buildah", "buildah", &["e2e"]),
     ("bzip2", "bzip2", &["cli", "e2e"]),
+    ("containerd", "containerd", &["e2e"]),
     ("crun", "crun", &["e2e"]),
     ("debootstrap", "debootstrap", &["e2e"]),
+    ("dockerd", "docker.io", &["e2e"]),
     ("newuidmap", "uidmap", NAMESPACES),
     ("podman", "podman", &["e2e"]),
     ("python3", "python3-pip", &["e2e"]),
