@@ -5,7 +5,9 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use coracle_tests::{Archive, Call, Entry, Outcome, Podman, Sandbox, fixtures, installed, skip};
+use coracle_tests::{
+    Archive, Call, Entry, Outcome, Person, Podman, Sandbox, fixtures, installed, skip,
+};
 
 /// Directories that nobody may write into are no hindrance to the layers above.
 #[test]
@@ -216,6 +218,241 @@ fn podman_imports_the_same_layer_and_loads_what_we_import() {
     let loaded = podman(&[&inspect[..], &["docker.io/library/ours:1"]].concat());
     assert_eq!(loaded.line(), ours.line());
 }
+
+/// How a tree is packed, and whether everything can be in it: the others have whole seconds, no
+/// attributes, and some no long names or large numbers.
+#[rustfmt::skip]
+const PACKED: &[(&str, &[&str])] = &[
+    ("rich", &["tar", "--format=pax", "--xattrs", "--xattrs-include=*"]),
+    ("plain", &["bsdtar", "--format=pax"]),
+    ("plain", &["bsdtar", "--format=gnutar"]),
+    ("plain", &["tar", "--format=pax"]),
+    ("plain", &["tar", "--format=gnu"]),
+    ("small", &["tar", "--format=oldgnu"]),
+    ("small", &["tar", "--format=ustar"]),
+    ("small", &["bsdtar", "--format=ustar"]),
+];
+
+/// From a tree by way of an archive into the store, out again, and into another store: nothing is
+/// lost, whoever does it. What an ordinary user's files cannot have is said once, and saved.
+#[test]
+fn what_real_tools_pack_comes_back_whole() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    if !Person::me().is_root() {
+        return skip("needs root to make the files");
+    }
+    if !installed("bsdtar") {
+        return;
+    }
+    make_trees(&sandbox);
+    for (tree, pack) in PACKED {
+        let what = format!("{pack:?} of {tree}");
+        let words = ["-C", tree, "-cf", "packed.tar", "."];
+        let packed = sandbox.stagehand(pack[0], &pack[1..]).args(words).run();
+        packed.succeeds();
+        sandbox.give("packed.tar");
+        let coracle = |words: &[&str]| sandbox.coracle(words).run().succeeds();
+        let imported = coracle(&["import", "packed.tar", "app", "--format", "json"]).json();
+        coracle(&["save", "-o", "saved.tar", "app"]);
+        coracle(&["--root", "other", "load", "-q", "-i", "saved.tar"]);
+        let inspect = [
+            "--root",
+            "other",
+            "inspect",
+            "--format",
+            "{{index .RootFS.Layers 0}}",
+            "app",
+        ];
+        assert_eq!(coracle(&inspect).line(), imported["DiffID"], "{what}");
+
+        // What is read is what is there.
+        let files = |words: &[&str]| {
+            let rows = coracle(words).stdout;
+            let rows = rows.lines().map(|row| {
+                let mut row: serde_json::Value = serde_json::from_str(row).unwrap();
+                row["layer"].take();
+                row.to_string()
+            });
+            rows.collect::<Vec<_>>()
+        };
+        let ours = format!("{tree}.tar");
+        let there = files(&["layer", "ls", "--format", "json", &ours]);
+        let read = files(&[
+            "--root", "other", "image", "ls-files", "--format", "json", "app",
+        ]);
+        for (read, there) in read.iter().zip(&there) {
+            assert_eq!(read, there, "{what}");
+        }
+        assert_eq!(read.len(), there.len(), "{what}");
+
+        let _ = std::fs::remove_dir_all(sandbox.path().join("out"));
+        let unpacked = coracle(&["--root", "other", "image", "unpack", "app", "out"]);
+        if sandbox.person.is_root() {
+            let diff = [
+                "layer", "diff", tree, "out", "-o", "none.tar", "--format", "json",
+            ];
+            let change = coracle(&diff).json();
+            assert_eq!(
+                (&change["Adds"], &change["Hides"]),
+                (&0.into(), &0.into()),
+                "{what}"
+            );
+            assert_eq!(unpacked.stderr, "", "{what}");
+        }
+        // So that it can be removed by its owner.
+        let open = sandbox.stagehand("chmod", ["-R", "u+rwx", "out"]).run();
+        open.succeeds();
+    }
+}
+
+/// What an ordinary user's container cannot have is said when it is unpacked, and not again; and
+/// it stays in the image.
+#[test]
+fn what_a_container_cannot_have_stays_in_the_image() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    if !Person::me().is_root() {
+        return skip("needs root to make the files");
+    }
+    make_trees(&sandbox);
+    let coracle = |words: &[&str]| sandbox.coracle(words).run().succeeds();
+    sandbox.give("rich.tar");
+    coracle(&["import", "rich.tar", "rich"]);
+    sandbox.copy("/usr/bin/busybox".as_ref(), "app/busybox");
+    let dockerfile = "FROM rich\nCOPY --chmod=755 busybox /\nRUN [\"/busybox\", \"chmod\", \"600\", \"/d/plain\"]\n";
+    sandbox.file("app/Dockerfile", dockerfile);
+    let built = coracle(&["build", "-t", "app", "app"]);
+    let said = [
+        "kept your own owner",
+        "were left out: devices",
+        "lack an extended attribute",
+    ];
+    for words in said {
+        let times = built.stderr.matches(words).count();
+        assert_eq!(
+            times,
+            usize::from(!sandbox.person.is_root()),
+            "{words}\n{built}"
+        );
+    }
+    let run = coracle(&[
+        "run", "--rm", "app", "/busybox", "stat", "-c", "%a %Y", "/d/plain",
+    ]);
+    assert_eq!(run.line(), "600 1234567890");
+    assert!(!run.stderr.contains("kept your own owner"), "{run}");
+
+    // The layer that was loaded is saved, and the other has what changed and no more.
+    coracle(&["save", "-o", "saved.tar", "app"]);
+    coracle(&["--root", "other", "load", "-q", "-i", "saved.tar"]);
+    let rows = |words: &[&str]| coracle(words).stdout;
+    let list = [
+        "image", "ls-files", "--layer", "0", "--format", "json", "app",
+    ];
+    let theirs = rows(&[&["--root", "other"], &list[..]].concat());
+    assert_eq!(theirs, rows(&list));
+    assert!(
+        theirs.contains("4000000000") && theirs.contains("\"type\":\"char\""),
+        "{theirs}"
+    );
+    let change = [
+        "image",
+        "ls-files",
+        "--layer",
+        "2",
+        "--format",
+        "{{.path}} {{.mode}}",
+        "app",
+    ];
+    let change = rows(&change);
+    let change: Vec<_> = change
+        .lines()
+        .filter(|row| !row.starts_with("/d "))
+        .collect();
+    assert_eq!(change, ["/d/plain 0600"]);
+}
+
+/// Three trees: `rich` with all that a layer can hold, `plain` without what only PAX can,
+/// `small` without what only GNU's extensions can. And each as our writer packs it, which the
+/// other tests of this file and of the twins hold.
+fn make_trees(sandbox: &Sandbox) {
+    let at = |entry: Entry, owner, mtime| Entry {
+        owner,
+        mtime,
+        ..entry
+    };
+    let attribute = |entry: Entry, key: &str, value: &[u8]| Entry {
+        xattrs: vec![(key.into(), value.to_vec())],
+        ..entry
+    };
+    let node = |name: &str, kind, device| Entry {
+        name: name.into(),
+        kind,
+        device,
+        ..Entry::default()
+    };
+    let second = (1_234_567_890, 0);
+    let small = vec![
+        Entry::directory("./"),
+        Entry::directory("d/"),
+        at(Entry::file("d/plain", "plain"), 0, second),
+        at(Entry::file("d/setuid", "x").mode(0o6755), 1000, second),
+        Entry::directory("sticky/").mode(0o1777),
+        Entry::directory("empty/").mode(0o500),
+        Entry::directory("other/"),
+        Entry::hard_link("other/plain", "d/plain"),
+        Entry::symlink("link", "../../d/nowhere"),
+        Entry::file(&["p".repeat(90), "n".repeat(80)].join("/"), "prefix"),
+        node("null", b'3', (1, 3)),
+        node("disk", b'4', (8, 17)),
+        node("pipe", b'6', (0, 0)),
+    ];
+    let mut plain = small.clone();
+    plain.extend([
+        Entry::file(&["q".repeat(200), "r".repeat(255)].join("/"), "long"),
+        Entry::symlink("far", &"t".repeat(900)),
+    ]);
+    let mut rich = plain.clone();
+    let latin = Entry {
+        name: b"latin-\xe4\xff\n".to_vec(),
+        ..Entry::file("", "latin")
+    };
+    rich.extend([
+        latin,
+        at(Entry::file("nanos", ""), 0, (1_234_567_890, 123_456_789)),
+        attribute(
+            Entry::file("capable", "x"),
+            "security.capability",
+            CAPABILITY,
+        ),
+        attribute(Entry::file("trusted", ""), "trusted.note", b"t"),
+        attribute(Entry::directory("noted/"), "user.note", b"a\n=b\0\xff"),
+        Entry::file("before-1970", ""),
+        node("large", b'4', (259, 300_000)),
+    ]);
+    for (name, entries) in [("small", small), ("plain", plain), ("rich", rich)] {
+        sandbox.file("entries.tar", Archive::of(&entries));
+        let script = "set -e; $1 layer apply entries.tar $2
+            case $2 in
+            rich) touch -h -d @-1.25 rich/before-1970; touch -d @12000000000.5 rich/nanos ;;
+            esac
+            case $2 in
+            rich | plain) chown 4000000000:3000000000 $2/sticky $2/d/setuid; chmod 6755 $2/d/setuid
+                touch -d @8000000000 $2/pipe ;;
+            esac
+            touch -d @5 $2/empty; touch -d @7 $2
+            mkdir -p nothing; $1 layer diff nothing $2 -o $2.tar";
+        let words = ["-c", script, "sh"];
+        let call = sandbox.stagehand("sh", words).args([sandbox.binary()]);
+        call.args([name]).run().succeeds();
+        sandbox.give(&format!("{name}.tar"));
+    }
+}
+
+/// `cap_net_raw+ep`, as a file has it (version 2 of the format).
+const CAPABILITY: &[u8] = b"\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
 /// Runs a program of another project in the sandbox, as whoever runs the tests.
 fn peer(sandbox: &Sandbox, program: &str, words: &[&str]) -> Outcome {

@@ -15,6 +15,7 @@ use crate::wasm;
 /// suites' names begin.
 const PROGRAMS: &[(&str, &str, &[&str])] = &[
     ("busybox", "busybox-static", &["e2e"]),
+    ("bsdtar", "libarchive-tools", &["e2e"]),
     ("buildah", "buildah", &["e2e"]),
     ("bzip2", "bzip2", &["cli", "e2e"]),
     ("containerd", "containerd", &["e2e"]),
