@@ -360,3 +360,125 @@ fn an_archive_appears_whole_or_not_at_all() {
     assert!(String::from_utf8_lossy(&output.stderr).contains(digest.trim()));
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 }
+
+/// Every command that works on images and layers, with --format json: one object a line on
+/// standard output and nothing else. What the fields mean is in each command's help.
+#[test]
+fn every_command_speaks_json() {
+    let root = store();
+    let at = |name: &str| root.path().join(name).display().to_string();
+    let (saved, oci, rootfs) = (at("saved.tar"), at("oci.tar"), at("rootfs"));
+    let (applied, change) = (at("applied"), at("change.tar"));
+    let blob = stdout(
+        root.path(),
+        &["inspect", "-f", "{{(index .Layers 1).Digest}}", "app:2"],
+    );
+    let blob = at(&format!("store/blobs/sha256/{}", &blob.trim()[7..]));
+    std::fs::create_dir(at("nothing")).unwrap();
+    let nothing = at("nothing");
+    let commands: &[(&str, &[&str])] = &[
+        ("images", &["images"]),
+        ("history", &["history", "app:2"]),
+        ("inspect", &["image", "inspect", "app:2", "app:1"]),
+        ("ls-files", &["image", "ls-files", "app:2"]),
+        (
+            "ls-files-layer",
+            &["image", "ls-files", "--layer=1", "app:2"],
+        ),
+        ("tree", &["image", "tree"]),
+        ("check", &["image", "check", "app:1", "app:2"]),
+        (
+            "save",
+            &["save", "-o", &saved, "app:1", "app:2", "app:latest"],
+        ),
+        ("save-oci", &["save", "--oci", "-o", &oci, "app:1"]),
+        ("unpack", &["image", "unpack", "-q", "app:2", &rootfs]),
+        ("layer-ls", &["layer", "ls", &blob]),
+        (
+            "layer-diff",
+            &["layer", "diff", &nothing, &blob, "-o", &change],
+        ),
+        ("layer-apply", &["layer", "apply", "-q", &blob, &applied]),
+        ("import", &["import", "-m", "by hand", &blob, "imported:1"]),
+        ("reference", &["reference", "parse", "app:2"]),
+        ("tag", &["tag", "app:1", "localhost:5000/other:1"]),
+        ("rmi", &["rmi", "app:2", "app:latest"]),
+        ("load", &["load", "-q", "-i", &saved]),
+        ("df", &["system", "df"]),
+        ("prune", &["system", "prune", "-f"]),
+    ];
+    for (name, words) in commands {
+        let output = Command::new(env!("CARGO_BIN_EXE_coracle"))
+            .args(*words)
+            .args(["--format", "json"])
+            .env("CORACLE_ROOT", root.path())
+            .env("SOURCE_DATE_EPOCH", "1700000000")
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{name}: {error}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let lines: Vec<_> = text.lines().map(|line| stable(line, root.path())).collect();
+        insta::assert_snapshot!(format!("json-{name}"), lines.join("\n"));
+    }
+    // And on failure nothing on standard output, and why on standard error.
+    let failing: &[(&[&str], &str)] = &[
+        (&["history", "nobody"], "there is no image nobody"),
+        (
+            &["image", "inspect", "app:1", "nobody"],
+            "there is no image nobody",
+        ),
+        (
+            &["image", "ls-files", "--layer=9", "app:1"],
+            "has no layer 9",
+        ),
+        (&["image", "check", "nobody"], "there is no image nobody"),
+        (&["image", "unpack", "app:1", &rootfs], "is not empty"),
+        (&["save", "app:1"], "needs -o FILE"),
+        (
+            &["save", "-o", &saved, "nobody"],
+            "there is no image nobody",
+        ),
+        (
+            &["load", "-i", &blob],
+            "neither index.json nor manifest.json",
+        ),
+        (&["load", "-i", &at("nowhere")], "nowhere"),
+        (&["import", &at("nowhere")], "nowhere"),
+        (&["import", &blob, "Upper:1"], "lower-case"),
+        (&["tag", "nobody", "x"], "there is no image nobody"),
+        (&["tag", "app:1", "x@sha256:12"], "digest"),
+        (&["rmi", "nobody"], "there is no image nobody"),
+        (&["layer", "ls", &at("nowhere")], "nowhere"),
+        (
+            &["layer", "diff", &nothing, &at("nowhere"), "-o", &change],
+            "nowhere",
+        ),
+        (&["layer", "apply", &at("nowhere"), &applied], "nowhere"),
+        (&["reference", "parse", "A b"], "lower-case"),
+    ];
+    for (words, part) in failing {
+        let words = [words, &["--format", "json"][..]].concat();
+        let output = coracle(root.path(), &words);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{words:?}");
+        assert!(error.contains(part), "{words:?}: {error}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{words:?}");
+    }
+    let wrong = coracle(root.path(), &["images", "--format", "{{.Nothing}}"]);
+    let error = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(error.contains("the fields are: CreatedAt, "), "{error}");
+}
+
+/// A line of JSON without what is another one every day, and on every machine.
+fn stable(line: &str, root: &Path) -> String {
+    let mut row: serde_json::Value = serde_json::from_str(line).unwrap();
+    // What could not be kept depends on who runs the test.
+    for (field, shown) in [("CreatedSince", "… ago"), ("Refused", "…")] {
+        if let Some(value) = row.get_mut(field) {
+            *value = shown.into();
+        }
+    }
+    row.to_string()
+        .replace(&root.display().to_string(), "[ROOT]")
+}

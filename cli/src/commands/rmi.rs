@@ -1,13 +1,13 @@
 //! `coracle rmi`: takes tags away, and images that have none left.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use coracle::digest::{ChainId, Digest};
 use coracle::linux::containers::Container;
 use coracle::reference::Reference;
 use coracle::runtime::Status;
 use coracle::store::Store;
+use serde_json::json;
 
 use crate::collect;
 use crate::commands::completion;
@@ -15,6 +15,8 @@ use crate::containers;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::names::{self, Found, Named};
+use crate::output::format::{Format, FormatOption, Listing, Row};
+use crate::output::template::Template;
 use crate::output::{self, human};
 
 /// Remove one or more images
@@ -32,6 +34,9 @@ one repository; tags in several repositories need --force. Layers that another i
 stay. An image with a container that does not run needs --force; the container keeps its
 layers.
 
+Fields of --format json, one object a line, as in Docker's API: Untagged (a tag) or Deleted
+(the digest of the config, then the chain IDs of layers that no image has any more).
+
 Chapter 04-image of the book explains which blobs may go."
 )]
 pub(crate) struct Options {
@@ -41,19 +46,22 @@ pub(crate) struct Options {
     /// Force removal of the image
     #[arg(short, long)]
     pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatOption,
 }
 
 /// Removes what can be removed, and then says what could not.
 pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
+    let format = Format::parse(options.format.format.as_deref())?;
     collect::enter(context)?;
     let store = context.store()?;
     let users = containers::all(context)?;
     let mut failed = false;
-    let mut lines = String::new();
+    let mut rows = Vec::new();
     for typed in &options.images {
         match names::find(&*store, &context.platform, typed) {
             Ok(found) => match remove(&*store, context, found, options.force, &users) {
-                Ok(said) => lines.push_str(&said),
+                Ok(gone) => rows.extend(gone),
                 Err(failure) => {
                     failure.report(false);
                     failed = true;
@@ -67,18 +75,27 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         }
     }
     freed(&*store, context)?;
-    output::print(&lines)?;
+    let listing = Listing {
+        columns: "{{.Event}}: {{.Name}}",
+        headers: &[("Event", "EVENT"), ("Name", "NAME")],
+        rows,
+    };
+    let text = match format {
+        Format::Table(None) => listing.lines(&Template::parse(listing.columns)?)?.concat(),
+        _ => listing.render(&format)?,
+    };
+    output::print(&text)?;
     Ok(u8::from(failed))
 }
 
-/// Takes the tags away that are meant; says `Untagged` of each and `Deleted` of what then goes.
+/// Takes the tags away that are meant; returns `Untagged` of each and `Deleted` of what then goes.
 fn remove(
     store: &dyn Store,
     context: &Context,
     found: Found,
     force: bool,
     containers: &[Container],
-) -> Result<String, Failure> {
+) -> Result<Vec<Row>, Failure> {
     let Found { named, reference } = found;
     let meant = meant(&named, reference.as_ref(), force)?;
     let stays = meant.len() < named.references.len();
@@ -86,17 +103,17 @@ fn remove(
     if !stays {
         may_go(&named.call(), id, containers, force)?;
     }
-    let mut said = String::new();
+    let mut said = Vec::new();
     let others = names::all(store, &context.platform, &mut |_, _| ())?;
     for tag in &meant {
         store.untag(&tag.canonical())?;
-        let _ = writeln!(said, "Untagged: {}", tag.familiar());
+        said.push(row("Untagged", &tag.familiar()));
     }
     if stays {
         return Ok(said);
     }
     store.untag(named.target.digest.as_str())?;
-    let _ = writeln!(said, "Deleted: {}", named.image.id());
+    said.push(row("Deleted", named.image.id().as_str()));
     let others = others
         .iter()
         .filter(|other| other.target.digest != named.target.digest);
@@ -108,7 +125,7 @@ fn remove(
         .rev()
         .filter(|chain| !needed.contains(chain));
     for chain in gone {
-        let _ = writeln!(said, "Deleted: {chain}");
+        said.push(row("Deleted", chain.0.as_str()));
     }
     Ok(said)
 }
@@ -139,6 +156,13 @@ fn may_go(
             "Remove the container first (coracle rm {}), or say --force: then it keeps the layers.",
             user.record.name
         ))),
+    }
+}
+
+fn row(event: &str, name: &str) -> Row {
+    Row {
+        shown: json!({"Event": event, "Name": name}),
+        document: json!({event: name}),
     }
 }
 

@@ -1,16 +1,19 @@
 //! `coracle tag`: one more name for an image.
 
 use coracle::reference::Reference;
+use serde_json::json;
 
 use crate::commands::completion;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::names;
+use crate::output;
+use crate::output::format::{self, Format, FormatOption};
 
 /// Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE
 #[derive(Debug, clap::Args)]
 #[command(
-    override_usage = "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
+    override_usage = "[OPTIONS] SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
     after_help = "\
 Examples:
   coracle tag app:2 app:latest
@@ -18,6 +21,9 @@ Examples:
 
 A tag is a name that can be moved; nothing is copied. An image that loses its last tag
 stays, and `coracle images` shows it as <none>.
+
+Nothing is printed without --format. Fields of --format json: Id (the digest of the
+config), Tag.
 
 Chapter 04-image of the book explains tags, and how to roll back with one."
 )]
@@ -28,10 +34,13 @@ pub(crate) struct Options {
     /// Its new name
     #[arg(value_name = "TARGET_IMAGE")]
     pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) format: FormatOption,
 }
 
 /// Points the tag at the image.
 pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
+    let format = Format::parse(options.format.format.as_deref())?;
     let name: Reference = options.target.parse()?;
     if name.digest.is_some() {
         return Err(Failure::new(format!(
@@ -42,5 +51,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     let store = context.store()?;
     let found = names::find(&*store, &context.platform, &options.source)?;
     names::set_tag(&*store, &name, &found.named.target)?;
+    let document = json!({"Id": found.named.image.id(), "Tag": name.familiar()});
+    output::print(&format::document(&document, &format, String::new)?)?;
     Ok(0)
 }

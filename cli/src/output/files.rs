@@ -27,6 +27,9 @@ pub(crate) fn listing(files: &[FileRow], with_layer: bool) -> Result<Listing, Fa
             ("target", "TARGET"),
             ("sha256", "SHA256"),
             ("mtime", "MTIME"),
+            ("xattrs", "XATTRS"),
+            ("major", "MAJOR"),
+            ("minor", "MINOR"),
             ("arrow", ""),
         ],
         rows,
@@ -50,10 +53,23 @@ fn row(file: &FileRow) -> Result<Row, Failure> {
     shown["layer"] = file
         .layer
         .map_or_else(|| "-".into(), |n| json!(n.to_string()));
-    for name in ["target", "sha256"] {
+    // A template may ask for what does not apply to this file.
+    for name in [
+        "target",
+        "sha256",
+        "major",
+        "minor",
+        "path_hex",
+        "target_hex",
+    ] {
         if shown[name] == Value::Null {
             shown[name] = "".into();
         }
     }
+    let xattrs = file
+        .xattrs
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"));
+    shown["xattrs"] = xattrs.collect::<Vec<_>>().join(",").into();
     Ok(Row { shown, document })
 }

@@ -98,7 +98,8 @@ impl Listing {
         Ok(table(&rows))
     }
 
-    fn lines(&self, template: &Template) -> Result<Vec<String>, TemplateError> {
+    /// One line for each row, without headers.
+    pub(crate) fn lines(&self, template: &Template) -> Result<Vec<String>, TemplateError> {
         self.rows
             .iter()
             .map(|row| Ok(format!("{}\n", template.render(&row.shown)?)))
