@@ -209,6 +209,90 @@ fn a_store_that_cannot_be_written_is_read() {
     assert_eq!(loaded.run().succeeds().line(), id);
 }
 
+/// Whoever is in the middle of a build has layers that no tag leads to, on an image that may lose
+/// its name.
+#[test]
+fn what_a_running_build_needs_is_not_collected() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    sandbox.coracle(["base", "-t", "base"]).run().succeeds();
+    let dockerfile = "FROM base\nRUN echo one > /one\nRUN sleep 2; cat /one > /two\nRUN cat /two\n";
+    sandbox.file("app/Dockerfile", dockerfile);
+    let build = sandbox.coracle(["build", "-t", "app", "app"]).start();
+    // The second RUN sleeps when there are a base, its config and manifest, and the first's layer.
+    let store = sandbox.root().join("store/blobs/sha256");
+    let count = || std::fs::read_dir(&store).unwrap().count();
+    let begin = std::time::Instant::now();
+    while count() < 4 {
+        assert!(begin.elapsed().as_secs() < 60, "the build does not begin");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let prune = || {
+        sandbox
+            .coracle(["system", "prune", "--all", "--force"])
+            .run()
+    };
+    prune().exits(1).complains(&["the store is in use"]);
+    let untagged = sandbox.coracle(["rmi", "base"]).run();
+    untagged.succeeds().complains(&["The store is in use"]);
+    assert_eq!(count(), 4);
+    build.wait().succeeds();
+    let run = sandbox.coracle(["run", "--rm", "app", "cat", "/two"]).run();
+    assert_eq!(run.succeeds().stdout, "one\n");
+    sandbox.coracle(["image", "check", "app"]).run().succeeds();
+    // Afterwards everything goes.
+    sandbox.coracle(["rmi", "app"]).run().succeeds();
+    prune().succeeds();
+    assert_eq!(count(), 0);
+}
+
+/// Builds, loads, tags and prunes at the same time: nobody's image is lost.
+#[test]
+fn many_processes_share_a_store() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    scratch_image(&sandbox, "loaded", "an image to load");
+    let save = ["save", "-o", "saved.tar", "loaded"];
+    sandbox.coracle(save).run().succeeds();
+    let mut expected = BTreeSet::from(["loaded:latest".to_owned()]);
+    for number in 0..6 {
+        sandbox.file(&format!("{number}/file"), format!("{number}"));
+        let dockerfile = "FROM scratch\nCOPY file /\nCOPY file /again\n";
+        sandbox.file(&format!("{number}/Dockerfile"), dockerfile);
+    }
+    let mut running = Vec::new();
+    for number in 0..6 {
+        let (tag, folder) = (format!("built:{number}"), number.to_string());
+        running.push(
+            sandbox
+                .coracle(["build", "-q", "-t", &tag, &folder])
+                .start(),
+        );
+        running.push(sandbox.coracle(["load", "-q", "-i", "saved.tar"]).start());
+        let other = format!("tagged:{number}");
+        running.push(sandbox.coracle(["tag", "loaded", &other]).start());
+        // Without --all, which would take away what nobody uses.
+        running.push(sandbox.coracle(["system", "prune", "--force"]).start());
+        expected.extend([tag, other]);
+    }
+    for call in running {
+        let outcome = call.wait();
+        // Only a prune may be turned away.
+        let busy = outcome.stderr.contains("the store is in use");
+        assert!(outcome.code == Some(0) || busy, "{outcome}");
+    }
+    let list = ["images", "--format", "{{.Repository}}:{{.Tag}}"];
+    let listed = sandbox.coracle(list).run().succeeds();
+    let listed: BTreeSet<_> = listed.stdout.lines().map(str::to_owned).collect();
+    assert_eq!(listed, expected);
+    let check = sandbox.coracle(["image", "check"]).args(&expected);
+    check.run().succeeds();
+    let whole = sandbox.coracle(["fsck"]).run().succeeds();
+    whole.says(&["everything is as it should be"]);
+}
+
 /// Builds an image of one file from nothing: no container is needed for it.
 fn scratch_image(sandbox: &Sandbox, tag: &str, content: &str) {
     sandbox.file("image/file", content);
