@@ -65,7 +65,7 @@ fn layers() {
 fn changes() {
     let containers = (
         any_stack(&owners()),
-        prop::collection::vec(any_edit(), 0..12),
+        prop::collection::vec(any_edit(&owners()), 0..12),
     );
     cases(&containers, |(stack, edits), place| {
         told(&stack, &edits, place)
@@ -249,6 +249,9 @@ enum Edit {
     Rename(String, String),
     Remove(String),
     Mode(String, u32),
+    Own(String, u32),
+    Time(String, i64),
+    Xattr(String),
 }
 
 impl Edit {
@@ -271,10 +274,30 @@ impl Edit {
                     std::fs::remove_file(path)
                 }
             }),
+            Self::Own(path, owner) => no_links(root, path)
+                .and_then(|p| std::os::unix::fs::lchown(p, Some(*owner), Some(*owner))),
+            Self::Time(path, seconds) => no_links(root, path).and_then(|p| touch(&p, *seconds)),
+            Self::Xattr(path) => no_links(root, path).and_then(|p| {
+                let flags = rustix::fs::XattrFlags::empty();
+                Ok(rustix::fs::lsetxattr(p, "user.edit", b"1\0", flags)?)
+            }),
             Self::Mode(path, mode) => no_links(root, path)
                 .and_then(|p| std::fs::set_permissions(p, std::fs::Permissions::from_mode(*mode))),
         };
     }
+}
+
+fn touch(path: &Path, seconds: i64) -> std::io::Result<()> {
+    let time = rustix::fs::Timespec {
+        tv_sec: seconds,
+        tv_nsec: 7,
+    };
+    let times = rustix::fs::Timestamps {
+        last_access: time,
+        last_modification: time,
+    };
+    let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
+    Ok(rustix::fs::utimensat(rustix::fs::CWD, path, &times, flags)?)
 }
 
 /// The path on the host, if it goes through no symbolic link and names no pipe: an edit must not
@@ -291,7 +314,7 @@ fn no_links(root: &Path, path: &str) -> std::io::Result<PathBuf> {
     Ok(at)
 }
 
-fn any_edit() -> impl Strategy<Value = Edit> {
+fn any_edit(owners: &[u32]) -> impl Strategy<Value = Edit> + use<> {
     let name = prop::sample::select(vec!["a", "b", "c"]);
     let path = prop::collection::vec(name, 1..4).prop_map(|names| names.join("/"));
     let two = (path.clone(), path.clone());
@@ -302,7 +325,10 @@ fn any_edit() -> impl Strategy<Value = Edit> {
         1 => two.clone().prop_map(|(from, to)| Edit::Link(from, to)),
         2 => two.prop_map(|(from, to)| Edit::Rename(from, to)),
         4 => path.clone().prop_map(Edit::Remove),
-        1 => (path, prop::sample::select(vec![0o600, 0o755, 0o4711])).prop_map(|(p, m)| Edit::Mode(p, m)),
+        1 => (path.clone(), prop::sample::select(vec![0o600, 0o755, 0o4711])).prop_map(|(p, m)| Edit::Mode(p, m)),
+        1 => (path.clone(), prop::sample::select(owners.to_vec())).prop_map(|(p, o)| Edit::Own(p, o)),
+        1 => (path.clone(), -5_i64..5_000_000_000).prop_map(|(p, t)| Edit::Time(p, t)),
+        1 => path.prop_map(Edit::Xattr),
     ]
 }
 

@@ -72,27 +72,61 @@ mod tests {
 
     use super::*;
     use crate::layer::{apply, gather, keep_inline, tar};
+    use crate::tree::{Content, Meta, Timestamp};
 
     /// Small trees over few names, so that paths collide and kinds change.
     fn any_tree() -> impl Strategy<Value = Tree> {
-        let name = prop::sample::select(vec!["a", "b", "c.d"]);
-        let path = prop::collection::vec(name, 1..4).prop_map(|names| names.join("/"));
-        let node = prop_oneof![
-            (0u32..0o10000).prop_map(Node::directory),
-            (0u32..0o10000, prop::collection::vec(any::<u8>(), 0..3))
-                .prop_map(|(mode, bytes)| Node::file(mode, bytes)),
-            Just(Node::symlink("b/c")),
-        ];
-        prop::collection::vec((path, node), 0..12).prop_map(|entries| {
+        let long: &[u8] = &[b'l'; 180];
+        let names: Vec<&[u8]> = vec![b"a", b"b", b"c.d", b"\xff\n", long];
+        let path = prop::collection::vec(prop::sample::select(names), 1..4);
+        let path = path.prop_map(|names| RootedPath::parse(names.join(&b'/')).unwrap());
+        let entry = (path, any_node().prop_map(Arc::new), any::<bool>());
+        prop::collection::vec(entry, 0..12).prop_map(|entries| {
             let mut tree = Tree::new();
-            for (path, node) in entries {
-                tree.insert(RootedPath::parse(&path).unwrap(), Arc::new(node));
+            let mut files = entries.iter().map(|(_, node, _)| node);
+            let file = files.find(|node| node.kind != Kind::Directory).cloned();
+            for (path, node, linked) in &entries {
+                // Another file, or another name of one of them.
+                let file = file.as_ref().filter(|_| *linked);
+                tree.insert(path.clone(), Arc::clone(file.unwrap_or(node)));
             }
             tree
         })
     }
 
+    /// All that an archive can say about one entry, small numbers as often as large ones.
+    fn any_node() -> impl Strategy<Value = Node> {
+        let bytes = || prop::collection::vec(any::<u8>(), 0..3);
+        let kind = prop_oneof![
+            3 => Just(Kind::Directory),
+            3 => bytes().prop_map(|bytes| Kind::File(Content::Inline(bytes.into()))),
+            1 => prop::sample::select(vec![3, 300]).prop_map(|n| Kind::Symlink(vec![b's'; n])),
+            1 => (0_u32..4096, 0_u32..1_048_576).prop_map(|(a, b)| Kind::CharDevice(a, b)),
+            1 => (0_u32..4096, 0_u32..1_048_576).prop_map(|(a, b)| Kind::BlockDevice(a, b)),
+            1 => Just(Kind::Fifo),
+        ];
+        let id = || prop_oneof![Just(0), 0_u32..70_000, any::<u32>()];
+        let seconds = prop_oneof![Just(0), -9_i64..9, -1_i64 << 40..1 << 40];
+        let nanos = prop_oneof![Just(0), 0_u32..1_000_000_000];
+        let xattr =
+            prop::sample::select(vec![&b"user.a"[..], b"security.capability", b"user.\xe4"]);
+        let xattrs = prop::collection::btree_map(xattr.prop_map(<[u8]>::to_vec), bytes(), 0..2);
+        let meta = (0_u32..0o10000, id(), id(), (seconds, nanos), xattrs);
+        (kind, meta).prop_map(|(kind, (mode, uid, gid, (seconds, nanos), xattrs))| Node {
+            meta: Meta {
+                mode,
+                uid,
+                gid,
+                mtime: Timestamp { seconds, nanos },
+                xattrs,
+            },
+            kind,
+        })
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
         #[test]
         fn applying_a_difference_gives_the_new_tree(old in any_tree(), new in any_tree()) {
             let layer = diff(&old, &new);
@@ -108,7 +142,10 @@ mod tests {
             let mut bytes = Vec::new();
             tar::write(&layer, &mut bytes).unwrap();
             let again = gather(bytes.as_slice(), &mut keep_inline).unwrap();
-            prop_assert_eq!(again, layer);
+            prop_assert_eq!(&again, &layer);
+            let mut bytes_again = Vec::new();
+            tar::write(&again, &mut bytes_again).unwrap();
+            prop_assert_eq!(bytes, bytes_again);
         }
     }
 
