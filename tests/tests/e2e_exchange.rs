@@ -180,6 +180,87 @@ fn we_read_what_each_tool_saves_and_the_digests_stay() {
     }
 }
 
+/// An index of two platforms in the index of an archive, as Buildah and containerd write it.
+#[test]
+fn an_image_for_several_platforms_goes_from_hand_to_hand() {
+    const LIST: &str = "localhost/list:1";
+    let Some((sandbox, tools)) = scene() else {
+        return;
+    };
+    let coracle = |words: &[&str]| sandbox.coracle(words).run().succeeds();
+    let run = |tool, words: &[&str]| {
+        let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+        tools.run(&sandbox, tool, &words).succeeds()
+    };
+    let arm = [
+        "import",
+        "--platform=linux/arm64",
+        "layer.tar",
+        "localhost/arm:1",
+    ];
+    coracle(&arm);
+    coracle(&["save", "--oci", "-o", "both.tar", "localhost/arm:1", TWO]);
+    run(Tool::Buildah, &["manifest", "create", LIST]);
+    for name in ["localhost/arm:1", TWO] {
+        run(
+            Tool::Buildah,
+            &["pull", "-q", &format!("oci-archive:both.tar:{name}")],
+        );
+        run(Tool::Buildah, &["manifest", "add", LIST, name]);
+    }
+    let to = format!("oci-archive:list.tar:{LIST}");
+    run(
+        Tool::Buildah,
+        &["manifest", "push", "-q", "--all", LIST, &to],
+    );
+    run(
+        Tool::Containerd,
+        &["images", "import", "--all-platforms", "list.tar"],
+    );
+    let export = ["images", "export", "--all-platforms", "nested.tar", LIST];
+    run(Tool::Containerd, &export);
+    let listed = run(
+        Tool::Containerd,
+        &["images", "ls", &format!("name=={LIST}")],
+    );
+
+    for file in ["list.tar", "nested.tar"] {
+        let root = format!("root-{file}");
+        let there = |words: &[&str]| coracle(&[&["--root", &root], words].concat());
+        there(&["load", "-i", file]);
+        there(&["image", "check", LIST]);
+        let inspect = ["inspect", "-f", "{{.Id}} {{(index .RepoDigests 0)}}", LIST];
+        let seen = there(&inspect);
+        let (id, digest) = seen.line().split_once(' ').unwrap();
+        assert_eq!(id, ours(&sandbox, TWO, Says::Id), "{file}");
+        let index = digest.split_once('@').unwrap().1;
+        assert!(listed.stdout.contains(index), "{index}\n{listed}");
+        let out = format!("arm-{file}");
+        there(&["image", "unpack", "--platform=linux/arm64", LIST, &out]);
+        let diff = [
+            "layer", "diff", "files", &out, "-o", "none.tar", "--format", "json",
+        ];
+        assert_eq!(coracle(&diff).json()["Adds"], 0, "{file}");
+
+        // And back: to Docker what it can run, to containerd everything.
+        there(&["save", "-o", "again.tar", LIST]);
+        run(Tool::Docker, &["load", "-i", "again.tar"]);
+        let docker = run(Tool::Docker, &["inspect", "-f", "{{.Id}}", LIST]);
+        assert_eq!(docker.line(), id, "{file}");
+        run(Tool::Docker, &["rmi", LIST]);
+        run(Tool::Containerd, &["images", "rm", LIST]);
+        run(
+            Tool::Containerd,
+            &["images", "import", "--all-platforms", "again.tar"],
+        );
+        let again = run(
+            Tool::Containerd,
+            &["images", "ls", &format!("name=={LIST}")],
+        );
+        assert!(again.stdout.contains(index), "{index}\n{again}");
+    }
+}
+
 /// What our writer makes of a layer is the same files to GNU tar, umoci, Docker and Podman.
 #[test]
 fn a_layer_is_the_same_files_to_every_tool() {
