@@ -15,6 +15,7 @@ use crate::wasm;
 /// suites' names begin.
 const PROGRAMS: &[(&str, &str, &[&str])] = &[
     ("busybox", "busybox-static", &["e2e"]),
+    ("c++", "g++", &["fuzz"]),
     ("crun", "crun", &["e2e"]),
     ("debootstrap", "debootstrap", &["e2e"]),
     ("newuidmap", "uidmap", NAMESPACES),
