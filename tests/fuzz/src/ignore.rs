@@ -7,6 +7,9 @@ use coracle::path::RootedPath;
 
 use super::dockerfile::check_diagnostic;
 
+/// So deep every step is compared.
+const DEEP: usize = 16;
+
 pub(crate) fn run(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
@@ -39,7 +42,10 @@ fn check_walk(ignore: &Ignore, path: &RootedPath) {
     for step in steps {
         let (decision, next) = ignore.check_below(&above, &step);
         above = next;
-        assert_eq!(decision, ignore.check(&step), "{step}");
+        // A look-up goes down from the root by itself, so this is the square of the depth.
+        if step.components().count() <= DEEP || step == *path {
+            assert_eq!(decision, ignore.check(&step), "{step}");
+        }
         match (&hidden, decision.ignored) {
             (None, true) => hidden = Some(step),
             (Some(directory), false) => {
