@@ -317,22 +317,23 @@ fn finding(target: &str, fuzzer: &Path, log: &Path, lines: &[String]) -> String 
     let input = lines
         .iter()
         .find_map(|line| line.split("Test unit written to ").nth(1));
-    let mut out = format!("    {target}: {}\n", said.join("\n        "));
-    match input {
-        Some(input) => {
-            out += &format!("    input      {input}\n");
-            out += &format!("    once more  {} {input}\n", fuzzer.display());
-            out += &format!(
-                "    smaller    {} -minimize_crash=1 -runs=100000 {input}\n",
-                fuzzer.display()
-            );
-            out += &format!(
-                "    once it is mended, keep it: tests/fuzz/regressions/{target}/WHAT-IT-SHOWS\n"
-            );
-        }
-        None => out += "    there is no input: the run itself failed\n",
+    let fuzzer = fuzzer.display();
+    let mut out = vec![format!("{target}: {}", said.join("\n        "))];
+    if let Some(input) = input {
+        out.push(format!("input      {input}"));
+        out.push(format!("once more  {fuzzer} {input}"));
+        out.push(format!(
+            "smaller    {fuzzer} -minimize_crash=1 -runs=100000 {input}"
+        ));
+        out.push(format!(
+            "keep it    tests/fuzz/regressions/{target}/WHAT-IT-SHOWS"
+        ));
+    } else {
+        out.push("there is no input: the run itself failed".to_owned());
     }
-    out + &format!("    all of it  {}", log.display())
+    out.push(format!("all of it  {}", log.display()));
+    let lines = out.iter().map(|line| format!("    {line}"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
