@@ -18,6 +18,7 @@
 //! ```
 
 mod app;
+mod bounds;
 mod collect;
 mod commands;
 mod context;

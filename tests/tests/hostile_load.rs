@@ -4,6 +4,7 @@
 
 use coracle::digest::Digest;
 use coracle::event;
+use coracle::layer::compress::Bounds;
 use coracle::spec::{Platform, media};
 use coracle::store::archive::load;
 use coracle::store::memory::MemoryStore;
@@ -17,7 +18,13 @@ fn what_attacks_is_refused_and_leaves_nothing() {
         let store = MemoryStore::new();
         let archive = Archive::of(entries);
         let platform = Platform::linux("amd64");
-        let result = load(archive.as_slice(), &store, &platform, &mut event::ignore);
+        let result = load(
+            archive.as_slice(),
+            &store,
+            &platform,
+            Bounds::default(),
+            &mut event::ignore,
+        );
         let error = result.expect_err(name).to_string();
         assert!(error.contains(words), "{name}: {error}");
         assert!(store.blobs().unwrap().is_empty(), "{name}: blobs are left");
@@ -107,7 +114,14 @@ fn xz_that_asks_for_all_the_memory_is_refused() {
     packed.extend([1, 0, 0, b'a', 0, 0, 0, 0]);
     let store = MemoryStore::new();
     let platform = Platform::linux("amd64");
-    let error = load(packed.as_slice(), &store, &platform, &mut event::ignore).unwrap_err();
+    let error = load(
+        packed.as_slice(),
+        &store,
+        &platform,
+        Bounds::default(),
+        &mut event::ignore,
+    )
+    .unwrap_err();
     assert!(error.to_string().contains("memory"), "{error}");
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use coracle::digest::Digest;
 use coracle::event;
 use coracle::image::{Image, check, files, flatten, history};
+use coracle::layer::compress::Bounds;
 use coracle::spec::Platform;
 use coracle::store::archive::{Format, Loaded, Save, load, save};
 use coracle::store::memory::MemoryStore;
@@ -29,7 +30,13 @@ pub(crate) fn run(bytes: &[u8]) {
 fn check_load(archive: &[u8]) {
     let platform = Platform::linux("amd64");
     let store = MemoryStore::new();
-    let loaded = load(archive, &store, &platform, &mut event::ignore);
+    let loaded = load(
+        archive,
+        &store,
+        &platform,
+        Bounds::default(),
+        &mut event::ignore,
+    );
     let Ok(loaded) = loaded else {
         assert!(
             store.tags().expect("memory lists").is_empty(),
@@ -87,7 +94,13 @@ fn check_again(store: &dyn Store, loaded: &[Loaded], format: Format, platform: &
         return;
     }
     let again = MemoryStore::new();
-    let again = load(archive.as_slice(), &again, platform, &mut event::ignore);
+    let again = load(
+        archive.as_slice(),
+        &again,
+        platform,
+        Bounds::default(),
+        &mut event::ignore,
+    );
     let again = again.expect("what was saved is loaded");
     let ids = |loaded: &[Loaded]| {
         let mut ids: Vec<Digest> = loaded.iter().map(|image| image.id.clone()).collect();
