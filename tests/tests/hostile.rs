@@ -18,6 +18,7 @@ use coracle::linux::root::RootDir;
 use coracle::linux::scan::scan_tree;
 use coracle::linux::unpack::{Limits, Whiteouts, unpack};
 use coracle::path::RootedPath;
+use coracle_tests::inside::{Namespaces, again};
 use coracle_tests::{Archive, Entry, Person, skip};
 
 use arena::{Arena, describe};
@@ -521,6 +522,22 @@ fn attacks_lead_nowhere() {
             }
         }
     }
+}
+
+#[test]
+fn attacks_lead_nowhere_in_a_user_namespace() {
+    again(Namespaces::OneId, "attacks");
+}
+
+#[test]
+fn attacks_lead_nowhere_in_a_user_namespace_with_many_ids() {
+    again(Namespaces::ManyIds, "attacks");
+}
+
+#[test]
+#[ignore = "run by the other tests, in private namespaces"]
+fn attacks() {
+    attacks_lead_nowhere();
 }
 
 #[test]

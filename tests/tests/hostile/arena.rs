@@ -59,7 +59,7 @@ impl Arena {
 
     pub(crate) fn overlay() -> Whiteouts<'static> {
         Whiteouts::Overlay {
-            userxattr: !Person::me().is_root(),
+            userxattr: userxattr(),
             lower: &[],
         }
     }
@@ -67,7 +67,7 @@ impl Arena {
     /// Unpacks a stack, into one root or each layer apart, and returns what is then to be seen
     /// in the topmost directory.
     pub(crate) fn unpack(&self, stack: &[Vec<Entry>], apply: bool) -> Result<Tree, UnpackError> {
-        let userxattr = !Person::me().is_root();
+        let userxattr = userxattr();
         let mut lower: Vec<RootDir> = Vec::new();
         for (i, entries) in stack.iter().enumerate() {
             let archive = Archive::of(entries);
@@ -174,6 +174,13 @@ impl Drop for Arena {
             }
         }
     }
+}
+
+/// Whether overlayfs' attributes are the user's: only root of the machine may set the others. Only
+/// the first user namespace maps every number to itself.
+fn userxattr() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap();
+    !(Person::me().is_root() && map.split_whitespace().eq(["0", "0", "4294967295"]))
 }
 
 /// Ends the other thread also when an assertion fails.
