@@ -220,7 +220,7 @@ mod tests {
         check(&[1; 100], 99, 1, Some("--max-bytes"));
         // One mebibyte more than any stream may.
         let count = usize::try_from(EXEMPT_FROM_RATIO >> 20).unwrap() + 1;
-        let bomb = gzip(&[0; 1 << 20]).repeat(count);
+        let bomb = gzip(&vec![0; 1 << 20]).repeat(count);
         check(&bomb, u64::MAX, 100, Some("--max-ratio a larger number"));
         check(&bomb, u64::MAX, 2000, None);
     }
