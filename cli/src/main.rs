@@ -19,6 +19,7 @@
 //! ```
 
 mod app;
+mod bounds;
 mod collect;
 mod commands;
 mod containers;

@@ -155,3 +155,27 @@ fn what_is_no_root_file_system_is_refused_and_nothing_is_left() {
     let blobs = fs::read_dir(place.join("root/store/blobs/sha256")).unwrap();
     assert_eq!(blobs.count(), 0);
 }
+
+#[test]
+fn what_unpacks_to_too_much_is_refused_unless_it_is_trusted() {
+    let place = place();
+    let place = place.path();
+    let words = "--max-bytes a larger number";
+    let import = ["import", "rootfs.tar", "app"];
+    fails(
+        place,
+        &[&import[..], &["--max-bytes", "600"]].concat(),
+        words,
+    );
+    stdout(place, &[&import[..], &["--max-bytes", "100000"]].concat());
+    stdout(place, &["save", "-o", "app.tar", "app"]);
+    fails(
+        place,
+        &["load", "--max-bytes", "600", "-i", "app.tar"],
+        words,
+    );
+    stdout(place, &["load", "-i", "app.tar"]);
+    fs::write(place.join("Dockerfile"), "FROM scratch\nADD rootfs.tar /\n").unwrap();
+    fails(place, &["build", "--max-bytes", "600", "."], words);
+    stdout(place, &["build", "--no-cache", "."]);
+}

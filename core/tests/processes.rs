@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use coracle::digest::{DiffId, Digest};
+use coracle::layer::compress::Bounds;
 use coracle::reference::Reference;
 use coracle::spec::{Descriptor, Document, ImageConfig, Manifest, Platform, media};
 use coracle::store::archive::{Format, Save, load_path, save};
@@ -157,7 +158,14 @@ fn archive(directory: &Path) -> PathBuf {
 }
 
 fn load(store: &Layout, archive: &Path) {
-    load_path(archive, store, &Platform::linux("amd64"), &mut |_| {}).unwrap();
+    load_path(
+        archive,
+        store,
+        &Platform::linux("amd64"),
+        Bounds::default(),
+        &mut |_| {},
+    )
+    .unwrap();
 }
 
 /// Every blob is what its digest says, and every tag leads to all of its image.

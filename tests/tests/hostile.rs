@@ -5,20 +5,24 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+#[path = "hostile/arena.rs"]
+mod arena;
+#[path = "hostile/published.rs"]
+mod published;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use coracle::linux::meta::Refused;
 use coracle::linux::root::RootDir;
 use coracle::linux::scan::scan_tree;
-use coracle::linux::unpack::{Limits, Report, UnpackError, Whiteouts, unpack};
+use coracle::linux::unpack::{Limits, Whiteouts, unpack};
 use coracle::path::RootedPath;
-use coracle::tree::{Kind, Node, Tree};
+use coracle_tests::inside::{Namespaces, again};
 use coracle_tests::{Archive, Entry, Person, skip};
+
+use arena::{Arena, describe};
+use published::PUBLISHED;
 
 /// What an attack leads to.
 enum Leads {
@@ -422,6 +426,66 @@ const ATTACKS: &[(&str, Attack, Leads)] = &[
         Refuse("set CORACLE_LAYER_MAX_BYTES to a larger number"),
     ),
     (
+        "a PAX header of two megabytes",
+        |_| {
+            vec![vec![Entry {
+                kind: b'x',
+                content: vec![b' '; 2 << 20],
+                ..Entry::file("pax", "")
+            }]]
+        },
+        Refuse("an extension header is over 1 MiB"),
+    ),
+    (
+        "a GNU long name of four gigabytes",
+        |_| {
+            vec![vec![Entry {
+                kind: b'L',
+                claimed_size: Some(1 << 32),
+                ..Entry::file("././@LongLink", "")
+            }]]
+        },
+        Refuse("an extension header is over 1 MiB"),
+    ),
+    (
+        "a name of half a megabyte",
+        |_| vec![vec![Entry::file(&"n/".repeat(1 << 18), "x")]],
+        Refuse("none over 4095"),
+    ),
+    (
+        "names that differ in case, or in how a letter is composed",
+        |arena| {
+            vec![vec![
+                Entry::directory("d"),
+                Entry::symlink("D", &format!("{arena}/outside")),
+                Entry::file("d/secret", "1"),
+                Entry::symlink("caf\u{e9}", &format!("{arena}/outside")),
+                Entry::file("cafe\u{301}/secret", "2"),
+                Entry::file("\u{17f}", "3"),
+                Entry::file("s", "4"),
+            ]]
+        },
+        Inside(&[
+            ("d/secret", "file 1"),
+            ("D", "link ARENA/outside"),
+            ("cafe\u{301}/secret", "file 2"),
+            ("caf\u{e9}", "link ARENA/outside"),
+            ("\u{17f}", "file 3"),
+            ("s", "file 4"),
+        ]),
+    ),
+    (
+        "a thousand hard links to what comes later",
+        |_| {
+            let mut entries: Vec<_> = (0..998)
+                .map(|i| Entry::hard_link(&format!("l{i}"), &format!("l{}", i + 1)))
+                .collect();
+            entries.push(Entry::file("l998", "x"));
+            vec![entries]
+        },
+        Inside(&[("l0", "file x"), ("l997", "file x")]),
+    ),
+    (
         "more entries than allowed",
         |_| vec![vec![Entry::directory("d"); 1001]],
         Refuse("set CORACLE_LAYER_MAX_ENTRIES to a larger number"),
@@ -438,7 +502,7 @@ const LIMITS: Limits = Limits {
 
 #[test]
 fn attacks_lead_nowhere() {
-    for (name, attack, leads) in ATTACKS {
+    for (name, attack, leads) in ATTACKS.iter().chain(PUBLISHED) {
         for apply in [false, true] {
             let arena = Arena::new();
             let outcome = arena.unpack(&attack(arena.text()), apply);
@@ -458,6 +522,22 @@ fn attacks_lead_nowhere() {
             }
         }
     }
+}
+
+#[test]
+fn attacks_lead_nowhere_in_a_user_namespace() {
+    again(Namespaces::OneId, "attacks");
+}
+
+#[test]
+fn attacks_lead_nowhere_in_a_user_namespace_with_many_ids() {
+    again(Namespaces::ManyIds, "attacks");
+}
+
+#[test]
+#[ignore = "run by the other tests, in private namespaces"]
+fn attacks() {
+    attacks_lead_nowhere();
 }
 
 #[test]
@@ -650,215 +730,6 @@ fn who_writes_by_path_loses_the_race() {
         0
     });
     assert_eq!(lost, 1, "the canaries notice nothing");
-}
-
-/// A directory with canaries, and a root beside them.
-struct Arena {
-    folder: tempfile::TempDir,
-    before: String,
-}
-
-impl Arena {
-    fn new() -> Self {
-        let folder = tempfile::TempDir::with_prefix("coracle-hostile-").unwrap();
-        let path = folder.path();
-        for name in ["root", "outside", "layers"] {
-            std::fs::create_dir(path.join(name)).unwrap();
-        }
-        std::fs::write(path.join("canary"), "alive").unwrap();
-        std::fs::write(path.join("outside/secret"), "secret").unwrap();
-        let mut arena = Self {
-            folder,
-            before: String::new(),
-        };
-        arena.before = arena.describe_host();
-        arena
-    }
-
-    fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    fn text(&self) -> &str {
-        self.path().to_str().unwrap()
-    }
-
-    /// `ARENA` in a table is the arena's path.
-    fn named(&self, text: &str) -> String {
-        text.replace("link ARENA", &format!("link {}", self.text()))
-            .replace("ARENA", self.text().trim_start_matches('/'))
-    }
-
-    fn root(&self) -> RootDir {
-        RootDir::open(self.path().join("root")).unwrap()
-    }
-
-    fn overlay() -> Whiteouts<'static> {
-        Whiteouts::Overlay {
-            userxattr: !Person::me().is_root(),
-            lower: &[],
-        }
-    }
-
-    /// Unpacks a stack, into one root or each layer apart, and returns what is then to be seen
-    /// in the topmost directory.
-    fn unpack(&self, stack: &[Vec<Entry>], apply: bool) -> Result<Tree, UnpackError> {
-        let userxattr = !Person::me().is_root();
-        let mut lower: Vec<RootDir> = Vec::new();
-        for (i, entries) in stack.iter().enumerate() {
-            let archive = Archive::of(entries);
-            if apply {
-                unpack(archive.as_slice(), &self.root(), Whiteouts::Apply, &LIMITS)?;
-                continue;
-            }
-            let path = self.path().join(format!("layers/{i}"));
-            std::fs::create_dir(&path).unwrap();
-            let root = RootDir::open(path).unwrap();
-            let how = Whiteouts::Overlay {
-                userxattr,
-                lower: &lower,
-            };
-            let _: Report = unpack(archive.as_slice(), &root, how, &LIMITS)?;
-            lower.insert(0, root);
-        }
-        if apply {
-            return Ok(scan_tree(&Arc::new(self.root())).unwrap());
-        }
-        // Overlayfs is not mounted here; the upper layers' own directories are laid on each other.
-        let mut seen = Tree::new();
-        for root in lower.into_iter().rev() {
-            for (path, node) in scan_tree(&Arc::new(root)).unwrap().iter() {
-                if node.kind == Kind::CharDevice(0, 0) {
-                    seen.remove(path);
-                } else {
-                    seen.insert(path.clone(), Arc::clone(node));
-                }
-            }
-        }
-        Ok(seen)
-    }
-
-    /// Everything outside of the root, as text.
-    fn describe_host(&self) -> String {
-        let outside = RootDir::open(self.path().join("outside")).unwrap();
-        let canary = self.path().join("canary");
-        let stat = std::fs::metadata(&canary).unwrap();
-        let mut names: Vec<_> = std::fs::read_dir(self.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
-        names.sort();
-        format!(
-            "{names:?}\ncanary {:o} {:?} {:?}\n{}",
-            stat.permissions().mode(),
-            stat.modified().unwrap(),
-            std::fs::read(&canary).unwrap(),
-            text(&scan_tree(&Arc::new(outside)).unwrap())
-        )
-    }
-
-    fn describe_root(&self) -> String {
-        text(&scan_tree(&Arc::new(self.root())).unwrap())
-    }
-
-    fn host_has_changed(&self) -> bool {
-        self.describe_host() != self.before
-    }
-
-    fn assert_host_unchanged(&self, what: &str) {
-        assert_eq!(
-            self.describe_host(),
-            self.before,
-            "{what}: HOST PATH WAS CHANGED"
-        );
-    }
-
-    /// Runs `work` while a thread swaps `place`d in the root for a link that leads out. Returns
-    /// the number of swaps, and what `work` returned.
-    fn race(&self, place: &str, work: impl FnOnce(Instant) -> usize) -> (usize, usize) {
-        let directory = self.path().join("root").join(place).join("d");
-        let evil = self.path().join("root/evil");
-        std::os::unix::fs::symlink(self.path().join("outside"), &evil).unwrap();
-        let (stop, swaps) = (AtomicBool::new(false), AtomicUsize::new(0));
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed) {
-                    if place.is_empty() {
-                        let _ = std::fs::create_dir(&directory);
-                    }
-                    if !evil.is_symlink() && !directory.is_symlink() {
-                        let _ = std::fs::remove_dir_all(&evil);
-                        let _ = std::os::unix::fs::symlink(self.path().join("outside"), &evil);
-                    }
-                    swaps.fetch_add(usize::from(swap(&directory, &evil)), Ordering::Relaxed);
-                }
-            });
-            let _stop = StopWhenDropped(&stop);
-            let result = work(Instant::now() + Duration::from_millis(1500));
-            (swaps.load(Ordering::Relaxed), result)
-        })
-    }
-}
-
-impl Drop for Arena {
-    fn drop(&mut self) {
-        // An ordinary user cannot empty the read-only directory that one attack leaves.
-        for name in ["root/d", "layers/0/d"] {
-            let path = self.path().join(name);
-            if !path.is_symlink() {
-                let _ = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700));
-            }
-        }
-    }
-}
-
-/// Ends the other thread also when an assertion fails.
-struct StopWhenDropped<'a>(&'a AtomicBool);
-
-impl Drop for StopWhenDropped<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Exchanges two names in one step; whether both were there.
-fn swap(a: &PathBuf, b: &PathBuf) -> bool {
-    let here = rustix::fs::CWD;
-    rustix::fs::renameat_with(here, a, here, b, rustix::fs::RenameFlags::EXCHANGE).is_ok()
-}
-
-/// Everything about a tree as text, content and times included.
-fn text(tree: &Tree) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::new();
-    for (path, node) in tree.iter() {
-        let _ = writeln!(text, "{path} {:?} {}", node.meta, what(node));
-    }
-    text
-}
-
-/// What is at a path, in a word or two.
-fn describe(tree: &Tree, path: &str) -> String {
-    let lossy = |p: &RootedPath| String::from_utf8_lossy(p.as_bytes()).into_owned();
-    match tree.iter().find(|(p, _)| lossy(p) == path) {
-        Some((_, node)) => what(node),
-        None => "absent".to_owned(),
-    }
-}
-
-fn what(node: &Node) -> String {
-    match &node.kind {
-        Kind::File(content) => {
-            let bytes = content.read().unwrap_or_else(|e| e.to_string().into());
-            format!("file {}", String::from_utf8_lossy(&bytes))
-        }
-        Kind::Directory => format!("dir {:o}", node.meta.mode),
-        Kind::Symlink(target) => {
-            let target = std::ffi::OsStr::from_bytes(target);
-            format!("link {}", target.display())
-        }
-        kind => kind.word().to_owned(),
-    }
 }
 
 /// A name that only a PAX header can hold.

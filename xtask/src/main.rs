@@ -9,6 +9,7 @@ use std::process::ExitCode;
 mod allowed;
 mod command;
 mod fixtures;
+mod fuzz;
 mod host;
 mod report;
 mod setup;
@@ -24,6 +25,9 @@ Usage:  cargo x COMMAND
 Commands:
   test [--no-setup] [SUITE...]   run every suite, or the named ones; install first what they need
   test --list                    name the suites
+  fuzz [TARGET...]               feed the targets of tests/fuzz with what breaks promises
+       [--minutes N|--seconds N]   for so long each; without it, a minute
+  fuzz --list                    name the targets
   picture TITLE                  draw the terminal session on standard input as SVG
 
 Logs are kept whole in target/x-test.";
@@ -33,6 +37,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.split_first() {
         Some((&"test", rest)) => test::main(&project(), rest),
+        Some((&"fuzz", rest)) => fuzz::main(&project(), rest),
         Some((&"picture", rest)) => svg::main(rest),
         Some((&("help" | "--help" | "-h"), _)) => {
             println!("{USAGE}");

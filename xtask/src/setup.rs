@@ -19,6 +19,7 @@ const PROGRAMS: &[(&str, &str, &[&str])] = &[
     ("buildah", "buildah", &["e2e"]),
     ("bzip2", "bzip2", &["cli", "e2e"]),
     ("containerd", "containerd", &["e2e"]),
+    ("c++", "g++", &["fuzz"]),
     ("crun", "crun", &["e2e"]),
     ("debootstrap", "debootstrap", &["e2e"]),
     ("dockerd", "docker.io", &["e2e"]),

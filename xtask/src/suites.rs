@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command;
+use crate::fuzz;
 use crate::host::{self, Host};
 use crate::setup;
 use crate::tally::Tally;
@@ -88,6 +89,11 @@ pub(crate) const ALL: &[Suite] = &[
         run: |context| end_to_end(context, "lone"),
     },
     Suite {
+        name: "fuzz",
+        about: "each fuzz target for eight seconds",
+        run: fuzz::suite,
+    },
+    Suite {
         name: "wasm",
         about: "core with no feature compiles to WebAssembly",
         run: wasm_check,
@@ -95,7 +101,10 @@ pub(crate) const ALL: &[Suite] = &[
 ];
 
 fn format(context: &Context) -> Tally {
-    Tally::one(cargo(context, &["fmt", "--all", "--check"]).success)
+    let workspace = cargo(context, &["fmt", "--all", "--check"]);
+    let fuzz = ["--manifest-path", "tests/fuzz/Cargo.toml"];
+    let fuzz = cargo(context, &[&["fmt", "--check"], &fuzz[..]].concat());
+    Tally::one(workspace.success && fuzz.success)
 }
 
 fn clippy(context: &Context) -> Tally {

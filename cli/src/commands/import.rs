@@ -9,6 +9,7 @@ use coracle::reference::Reference;
 use coracle::spec::{History, ImageConfig};
 use serde_json::json;
 
+use crate::bounds::BoundsOptions;
 use crate::commands::base::source_date_epoch;
 use crate::commands::build::platform;
 use crate::context::Context;
@@ -31,6 +32,10 @@ The archive may be plain or packed with gzip, zstd, xz or bzip2. It becomes the 
 as it is, so that the diff ID is the digest of the unpacked archive, here as in Docker.
 Without a name the image is listed as <none>.
 
+An archive or layer that unpacks to more than --max-bytes, or to more than --max-ratio times
+its size, is refused: it looks like an attack on the disk. Give a larger number to one that
+you trust.
+
 --change takes CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER,
 VOLUME and WORKDIR, as they stand in a Dockerfile. Set SOURCE_DATE_EPOCH to give the image
 another time than now.
@@ -52,6 +57,8 @@ pub(crate) struct Options {
     pub(crate) change: Vec<String>,
     #[command(flatten)]
     pub(crate) format: FormatOption,
+    #[command(flatten)]
+    pub(crate) bounds: BoundsOptions,
     /// Set commit message for imported image
     #[arg(short, long, value_name = "string")]
     pub(crate) message: Option<String>,
@@ -78,7 +85,8 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     let about = |failure: Failure| failure.about(&format!("import {}", input::name(file)));
     let store = context.store()?;
     let _hold = store.hold()?;
-    let archive = compress::decoder(archive).map_err(|e| about(e.into()))?;
+    let archive =
+        compress::bounded(archive, options.bounds.bounds()).map_err(|e| about(e.into()))?;
     let layer = store_archive(&*store, archive).map_err(|e| about(e.into()))?;
     let mut draft = Draft {
         config,

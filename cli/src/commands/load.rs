@@ -9,6 +9,7 @@ use coracle::store::StoreError;
 use coracle::store::archive::{self, ArchiveError, Loaded};
 use serde_json::json;
 
+use crate::bounds::BoundsOptions;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::names;
@@ -29,6 +30,10 @@ What docker save, Podman, Skopeo and containerd write is understood: docker arch
 archives and OCI layout directories, plain or packed with gzip, zstd, xz or bzip2. Every digest
 is checked before anything is tagged.
 
+An archive or layer that unpacks to more than --max-bytes, or to more than --max-ratio times
+its size, is refused: it looks like an attack on the disk. Give a larger number to one that
+you trust.
+
 Fields: Id (the digest of the config), Tags.
 
 Chapter 04-image of the book explains what is in such an archive."
@@ -39,6 +44,8 @@ pub(crate) struct Options {
     /// Read from tar archive file or OCI layout directory, instead of STDIN
     #[arg(short, long, value_name = "string")]
     pub(crate) input: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) bounds: BoundsOptions,
     /// Suppress the load output
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -64,9 +71,10 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
             tell(&event);
         }
     };
+    let bounds = options.bounds.bounds();
     let loaded = match input {
-        Some(path) => archive::load_path(path, &*store, &context.platform, &mut on),
-        None => archive::load(io::stdin(), &*store, &context.platform, &mut on),
+        Some(path) => archive::load_path(path, &*store, &context.platform, bounds, &mut on),
+        None => archive::load(io::stdin(), &*store, &context.platform, bounds, &mut on),
     }
     .map_err(|error| {
         let name = input.map_or("standard input".into(), |path| path.display().to_string());

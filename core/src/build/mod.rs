@@ -28,6 +28,7 @@ use crate::diagnostic::Diagnostic;
 use crate::digest::Digest;
 use crate::event::Event;
 use crate::image::{Image, ImageError};
+use crate::layer::compress::Bounds;
 use crate::store::{Store, StoreError};
 use cache::Cache;
 use context::Context;
@@ -67,6 +68,8 @@ pub struct BuildOptions {
     pub source_date_epoch: Option<i64>,
     /// Which Dockerfile this is, so that the last build of the same one can be compared with.
     pub place: String,
+    /// What an archive that ADD unpacks may unpack to.
+    pub bounds: Bounds,
 }
 
 /// What a build made.

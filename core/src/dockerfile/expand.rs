@@ -105,6 +105,9 @@ pub enum ExpandErrorKind {
         /// The character behind the backslash, nothing at the end of the pattern.
         escaped: String,
     },
+    /// What comes out is too long: each `${x//a/${x//…}}` may multiply it.
+    #[error("the text expands to more than {MAX_LENGTH} bytes")]
+    TooLong,
     /// More than 64 `${…}` inside each other.
     #[error("`${{…}}` is nested more than {MAX_DEPTH} deep")]
     TooDeep,
@@ -112,6 +115,10 @@ pub enum ExpandErrorKind {
 
 /// So deep may `${…}` be nested, so that no input can exhaust the stack.
 const MAX_DEPTH: usize = 64;
+
+/// So long may the result be, in bytes, so that no input can exhaust the memory. A program takes
+/// no argument and no variable over 128 KiB.
+const MAX_LENGTH: usize = 1 << 20;
 
 /// Expands `word` as one: space in values stays, quotes and escapes are removed.
 pub fn expand_word(word: &str, escape: Escape, lookup: Lookup<'_>) -> Result<String, ExpandError> {
@@ -177,6 +184,20 @@ mod tests {
             _ => return None,
         };
         Some(value.to_owned())
+    }
+
+    #[test]
+    fn what_grows_without_end_is_refused() {
+        let ten = |name: &str| (name == "x").then(|| "aaaaaaaaaa".to_owned());
+        let nested = (0..30).fold("z".to_owned(), |word, _| format!("${{x//a/{word}}}"));
+        let error = expand_word(&nested, Escape::Backslash, &ten).unwrap_err();
+        assert_eq!(error.kind, ExpandErrorKind::TooLong);
+        let long = |_: &str| Some("y".repeat(MAX_LENGTH / 2));
+        for text in ["$a$a$a", "\"$a$a$a\""] {
+            let error = expand_word(text, Escape::Backslash, &long).unwrap_err();
+            assert_eq!(error.kind, ExpandErrorKind::TooLong, "{text}");
+        }
+        assert!(expand_word("$a$a", Escape::Backslash, &long).is_ok());
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl Glob {
             reason,
         };
         while let Some((at, c)) = chars.next() {
-            parts.push(match c {
+            let part = match c {
                 '*' if double && chars.next_if(|(_, c)| *c == '*').is_some() => {
                     chars.next_if(|(_, c)| *c == '/');
                     match chars.peek() {
@@ -109,7 +109,12 @@ impl Glob {
                     None => return Err(bad(at, "nothing follows the last `\\`")),
                 },
                 c => Part::Just(c),
-            });
+            };
+            // Two of them in a row match what one does, and cost more.
+            let again = matches!(part, Part::Star | Part::Directories);
+            if !again || parts.last() != Some(&part) {
+                parts.push(part);
+            }
         }
         if double {
             leading_double_star(pattern, &mut parts);

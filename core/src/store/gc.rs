@@ -73,17 +73,25 @@ pub fn reachable(
     roots: impl IntoIterator<Item = Descriptor>,
 ) -> Result<BTreeSet<Digest>, StoreError> {
     let mut needed = BTreeSet::new();
+    // One image may call a blob a file that another one rightly calls a manifest, and must not
+    // take away what that leads to.
+    let mut seen = BTreeSet::new();
     let mut waiting: Vec<Descriptor> = roots.into_iter().collect();
     while let Some(next) = waiting.pop() {
-        if needed.contains(&next.digest) || store.size(&next.digest)?.is_none() {
+        let key = (next.digest.clone(), next.media_type.clone());
+        if store.size(&next.digest)?.is_none() || !seen.insert(key) {
             continue;
         }
         if media::is_index(&next.media_type) {
             waiting.extend(document::<Index>(store, &next)?.manifests);
         } else if media::is_manifest(&next.media_type) {
             let manifest: Manifest = document(store, &next)?;
-            waiting.push(manifest.config);
-            waiting.extend(manifest.layers);
+            // Whatever they call themselves: a config and a layer lead nowhere.
+            for leaf in [manifest.config].into_iter().chain(manifest.layers) {
+                if store.size(&leaf.digest)?.is_some() {
+                    needed.insert(leaf.digest);
+                }
+            }
         }
         needed.insert(next.digest);
     }
@@ -160,6 +168,30 @@ mod tests {
         store.untag("x:b").unwrap();
         collect(&store, &[]).unwrap().unwrap();
         assert_eq!(store.blobs().unwrap(), []);
+    }
+
+    #[test]
+    fn an_image_cannot_take_away_what_another_one_needs() {
+        let store = MemoryStore::new();
+        let honest = image(&store, "honest");
+        store.tag("x:honest", &honest).unwrap();
+        let count = store.blobs().unwrap().len();
+        // Neither as something that leads nowhere in an index, nor as a layer.
+        let as_text = Descriptor::new("text/plain", honest.digest.clone(), honest.size);
+        let index = Document::write(Index::new(vec![as_text])).unwrap();
+        store.put(index.bytes()).unwrap();
+        let index = index.descriptor(media::INDEX);
+        store.tag("x:index", &index).unwrap();
+        let as_layer = Descriptor::new(media::LAYER, honest.digest.clone(), honest.size);
+        let as_index = Descriptor::new(media::INDEX, honest.digest, honest.size);
+        let manifest = Document::write(Manifest::new(as_index, vec![as_layer])).unwrap();
+        store.put(manifest.bytes()).unwrap();
+        let manifest = manifest.descriptor(media::MANIFEST);
+        for name in ["a:first", "x:manifest", "z:last"] {
+            store.tag(name, &manifest).unwrap();
+            collect(&store, &[]).unwrap().unwrap();
+            assert_eq!(store.blobs().unwrap().len(), count + 2, "{name}");
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ use coracle::store::Store;
 use coracle::tree::Timestamp;
 
 use self::context::Sources;
+use crate::bounds::BoundsOptions;
 use crate::commands::base::source_date_epoch;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
@@ -46,6 +47,9 @@ Examples:
 PATH is the build context: the directory whose files COPY and ADD may take, without what
 .dockerignore leaves out. With - the Dockerfile comes from standard input and there is no
 context. The base image must be here (`coracle images`).
+
+An archive that ADD unpacks to more than --max-bytes, or to more than --max-ratio times its
+size, is refused: it looks like an attack on the disk.
 
 What every step printed is kept in build.log in the state directory until the next build.
 The exit code is 1 for a Dockerfile that cannot be built; when a RUN fails, it is that
@@ -87,6 +91,8 @@ pub(crate) struct Options {
     /// Set metadata for an image
     #[arg(long, value_name = "stringArray")]
     pub(crate) label: Vec<String>,
+    #[command(flatten)]
+    pub(crate) bounds: BoundsOptions,
     /// Write build result metadata to a file
     #[arg(long, value_name = "string")]
     pub(crate) metadata_file: Option<PathBuf>,
@@ -188,6 +194,7 @@ fn carry_out(
         no_cache: options.no_cache,
         source_date_epoch: source_date_epoch()?,
         place: sources.place(options.target.as_deref()),
+        bounds: options.bounds.bounds(),
     };
     let mut watcher = Watcher::new(View {
         style: if options.quiet {

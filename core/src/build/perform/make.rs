@@ -153,7 +153,8 @@ impl Performer<'_> {
         if !tar::starts_like_an_archive(&mut start) {
             return Ok(None);
         }
-        let mut reader = compress::decoder(content.open().map_err(read)?).map_err(read)?;
+        let packed = content.open().map_err(read)?;
+        let mut reader = compress::bounded(packed, self.options.bounds).map_err(read)?;
         let mut writer = self.host.store.create()?;
         io::copy(&mut reader, &mut writer).map_err(read)?;
         let (digest, size) = writer.commit(None)?;

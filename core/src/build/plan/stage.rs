@@ -99,17 +99,20 @@ impl Planner<'_> {
     fn run_triggers(&mut self, stage: &mut Stage, triggers: &[String], from: Span) {
         for trigger in triggers {
             let parsed = parse(&format!("FROM scratch\n{trigger}\n"));
-            for mut diagnostic in parsed.diagnostics {
-                diagnostic.span = from;
-                diagnostic.fix = None;
-                let note = format!("in the base image's ONBUILD {trigger}");
-                self.diagnostics.push(diagnostic.note(note));
-            }
+            let before = self.diagnostics.len();
+            self.diagnostics.extend(parsed.diagnostics);
             stage.scope.at = Some(from);
             for instruction in parsed.dockerfile.instructions.iter().skip(1) {
                 self.instruction(stage, instruction);
             }
             stage.scope.at = None;
+            // The places are those of the trigger's own text, which nobody sees.
+            for diagnostic in &mut self.diagnostics[before..] {
+                diagnostic.span = from;
+                diagnostic.fix = None;
+                let note = format!("in the base image's ONBUILD {trigger}");
+                diagnostic.notes.push(note);
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::pattern::Pattern;
 use super::words::{PlacedWord, Words};
-use super::{ExpandError, ExpandErrorKind, Expanded, Lookup, MAX_DEPTH, Options};
+use super::{ExpandError, ExpandErrorKind, Expanded, Lookup, MAX_DEPTH, MAX_LENGTH, Options};
 
 /// Expands a whole text; gives the result, without its words, and the words with their places.
 pub(super) fn run(
@@ -54,6 +54,9 @@ impl Expander<'_> {
             match c {
                 '$' => {
                     let value = self.dollar()?;
+                    if text.len() + value.len() > MAX_LENGTH {
+                        return Err(self.error(from, ExpandErrorKind::TooLong));
+                    }
                     value.chars().for_each(|c| words.add(c, from));
                     text.push_str(&value);
                 }
@@ -105,7 +108,13 @@ impl Expander<'_> {
             match self.peek() {
                 None => return Err(self.error(opened, ExpandErrorKind::UnclosedQuote(quote))),
                 Some(c) if c == quote => break,
-                Some('$') if quote == '"' => text.push_str(&self.dollar()?),
+                Some('$') if quote == '"' => {
+                    let from = self.at;
+                    text.push_str(&self.dollar()?);
+                    if text.len() > MAX_LENGTH {
+                        return Err(self.error(from, ExpandErrorKind::TooLong));
+                    }
+                }
                 Some(c) if c == escape && quote == '"' => {
                     self.next();
                     let special = |c: &char| ['"', '$', escape].contains(c);
@@ -260,7 +269,9 @@ impl Expander<'_> {
             return Ok(format!("${{{name}/{pattern}/{replacement}}}"));
         }
         let pattern = self.pattern(&pattern, pattern_at)?;
-        Ok(pattern.replace(&value.unwrap_or_default(), &replacement, all))
+        pattern
+            .replace(&value.unwrap_or_default(), &replacement, all)
+            .ok_or_else(|| self.error(opened, ExpandErrorKind::TooLong))
     }
 
     /// The name behind `$` or `${`: letters, digits and `_`; or only digits; or one of the

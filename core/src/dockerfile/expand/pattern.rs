@@ -1,5 +1,7 @@
 //! Patterns of `${x#p}`, `${x%p}` and `${x/p/r}`: `*` is any text, `?` any one character.
 
+use super::MAX_LENGTH;
+
 /// A parsed pattern. Neither wildcard matches a line break, as in BuildKit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pattern {
@@ -54,16 +56,18 @@ impl Pattern {
         rest.iter().rev().collect()
     }
 
-    /// `value` with the leftmost longest match, or every one, replaced.
-    pub(super) fn replace(&self, value: &str, replacement: &str, all: bool) -> String {
+    /// `value` with the leftmost longest match, or every one, replaced; `None` when that is
+    /// longer than anything may become.
+    pub(super) fn replace(&self, value: &str, replacement: &str, all: bool) -> Option<String> {
         let chars: Vec<char> = value.chars().collect();
         let mut out = String::new();
         let mut at = 0;
         // An empty match directly behind another match would replace the same place twice.
         let mut behind_match = false;
         let mut done = false;
+        let begins = self.begins(&chars);
         while at <= chars.len() {
-            let length = if done {
+            let length = if done || !begins[at] {
                 None
             } else {
                 matched(&self.parts, &chars[at..], true)
@@ -71,6 +75,9 @@ impl Pattern {
             match length {
                 Some(length) if length > 0 || !behind_match => {
                     out.push_str(replacement);
+                    if out.len() > MAX_LENGTH {
+                        return None;
+                    }
                     done = !all;
                     behind_match = true;
                     at += length;
@@ -84,15 +91,41 @@ impl Pattern {
             behind_match = false;
             at += 1;
         }
-        out
+        Some(out)
+    }
+
+    /// At which places of `chars` a match begins: one walk backwards from all ends at once, so
+    /// that places where none does cost nothing more.
+    fn begins(&self, chars: &[char]) -> Vec<bool> {
+        let mut begins = vec![true; chars.len() + 1];
+        for part in self.parts.iter().rev() {
+            let mut next = vec![false; chars.len() + 1];
+            for at in (0..=chars.len()).rev() {
+                let here =
+                    |wanted: &dyn Fn(char) -> bool| chars.get(at).is_some_and(|c| wanted(*c));
+                next[at] = match part {
+                    Part::Star => begins[at] || (here(&|c| c != '\n') && next[at + 1]),
+                    Part::One => here(&|c| c != '\n') && begins[at + 1],
+                    Part::Just(just) => here(&|c| c == *just) && begins[at + 1],
+                };
+            }
+            begins = next;
+        }
+        begins
     }
 }
 
 /// How many characters at the start of `chars` match: the fewest or the most; `None` if none do.
 ///
 /// Keeps the set of places that the pattern can have reached after each part, so the cost is the
-/// product of the two lengths whatever the pattern.
+/// product of the two lengths whatever the pattern. Without a star a match is as long as the
+/// pattern, so no more is looked at.
 fn matched(parts: &[Part], chars: &[char], longest: bool) -> Option<usize> {
+    let chars = if parts.contains(&Part::Star) {
+        chars
+    } else {
+        &chars[..chars.len().min(parts.len())]
+    };
     let mut reached = vec![false; chars.len() + 1];
     reached[0] = true;
     for part in parts {

@@ -92,17 +92,30 @@ pub fn read(
             0
         };
         let offset = archive.count;
+        let end = offset
+            .checked_add(size)
+            .ok_or_else(|| format_error(&archive, "the size is larger than any file's"))?;
         let entry = understand(&header, &extension, size, offset)?;
-        let mut content = (&mut archive).take(size);
         if let Some(entry) = entry {
+            let mut content = (&mut archive).take(entry.size());
             visit(entry, &mut content)?;
         }
-        skip(&mut archive, offset + size)?;
+        skip(&mut archive, end)?;
         skip_padding(&mut archive)?;
     }
     // What follows the end marker is padding, but a digest of the archive counts it.
     io::copy(&mut archive, &mut io::sink())?;
     Ok(())
+}
+
+impl Entry {
+    /// How many bytes of content come with it.
+    fn size(&self) -> u64 {
+        match self {
+            Self::Hide(_) => 0,
+            Self::Add { size, .. } => *size,
+        }
+    }
 }
 
 /// What extension headers said about the entry that follows them.
@@ -233,11 +246,13 @@ fn understand(
         return Err(refuse("would replace the root directory".into()));
     }
     let meta = meta(header, pax).map_err(refuse)?;
+    // A directory of the 1980s may claim a size.
+    let is_file = matches!(kind, Kind::File(_));
     Ok(Some(Entry::Add {
         path,
         meta,
         kind,
-        size,
+        size: if is_file { size } else { 0 },
         offset,
     }))
 }

@@ -21,6 +21,7 @@ use super::meta::Refused;
 use super::root::RootDir;
 use super::scan::ScanError;
 use super::sys::SysError;
+use crate::layer::compress::{Bounds, EXEMPT_FROM_RATIO};
 use crate::layer::tar::TarError;
 use crate::layer::{ApplyError, Layer};
 use crate::path::RootedPath;
@@ -60,9 +61,6 @@ pub struct Limits {
 /// A directory for what is not in its place yet, inside the one that is unpacked into: only there
 /// is it certain to be on the same file system.
 const SCRATCH: &str = ".coracle-unpack";
-
-/// Up to this many bytes an archive may be any multiple of its blob: a file of zeros is honest.
-pub const EXEMPT_FROM_RATIO: u64 = 256 << 20;
 
 /// What was unpacked, and what could not be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -207,11 +205,11 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
+        let Bounds { bytes, ratio } = Bounds::default();
         Self {
-            bytes: 256 << 30,
+            bytes,
             entries: 10_000_000,
-            // gzip packs zeros 1032 times, so only bombs of other makes are above this.
-            ratio: 2000,
+            ratio,
             shipped: None,
         }
     }

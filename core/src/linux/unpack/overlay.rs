@@ -60,27 +60,31 @@ impl Streamed {
 
     /// Makes the hard links whose targets came later in the archive.
     pub(super) fn link_inside(&mut self, layer: &RootDir) -> Result<(), UnpackError> {
-        // A target may itself be such a link, so go on as long as there is progress.
+        // A target may itself be such a link. Each round doubles how far along such a chain every
+        // link has come.
+        let rounds = usize::BITS - self.late_links.len().leading_zeros();
+        for _ in 0..rounds {
+            let links = self.late_links.clone();
+            for target in self.late_links.values_mut() {
+                if let Some(next) = links.get(target) {
+                    *target = next.clone();
+                }
+            }
+        }
+        // A target may also be one under another name, so go on as long as there is progress. What
+        // is left then leads below.
         loop {
             let before = self.late_links.len();
-            let mut left = Vec::new();
+            let mut left = BTreeMap::new();
             for (link, target) in std::mem::take(&mut self.late_links) {
                 let linked = hard_link(layer, &link, &target);
                 if !linked.map_err(UnpackError::system(&link))? {
-                    left.push((link, target));
+                    left.insert(link, target);
                 }
             }
             self.late_links = left;
             if self.late_links.is_empty() || self.late_links.len() == before {
                 break;
-            }
-        }
-        // What is left leads below, perhaps by way of another such link.
-        let links: BTreeMap<_, _> = self.late_links.iter().cloned().collect();
-        for (_, target) in &mut self.late_links {
-            for _ in 0..links.len() {
-                let Some(next) = links.get(target) else { break };
-                *target = next.clone();
             }
         }
         Ok(())

@@ -23,8 +23,9 @@ pub(in crate::linux) struct Streamed {
     /// Every directory there is, with the metadata that it shall get; `None` for a parent that
     /// the archive does not mention. All of them have mode 0700 so far.
     pub(super) directories: BTreeMap<RootedPath, Option<Meta>>,
-    /// Hard links whose targets were not there: link and target.
-    pub(super) late_links: Vec<(RootedPath, RootedPath)>,
+    /// Hard links whose targets were not there: from link to target. A map, because an archive
+    /// may have millions, and every entry asks whether it replaces one.
+    pub(super) late_links: BTreeMap<RootedPath, RootedPath>,
     /// What of the layers below is hidden.
     pub(super) hides: BTreeSet<Whiteout>,
     /// What was done so far.
@@ -39,7 +40,10 @@ impl Streamed {
         for path in gone {
             self.directories.remove(&path);
         }
-        self.late_links.retain(|(link, _)| !link.is_within(place));
+        let gone: Vec<_> = below(&self.late_links, place).cloned().collect();
+        for link in gone {
+            self.late_links.remove(&link);
+        }
         Ok(())
     }
 }
@@ -190,7 +194,7 @@ impl<'a> Writer<'a> {
         if let Kind::HardLink(target) = kind {
             return self.link(dir, name, target).map_err(system);
         }
-        self.streamed.late_links.retain(|(link, _)| *link != place);
+        self.streamed.late_links.remove(&place);
         // Overlayfs takes a 0:0 character device for a whiteout.
         if *kind == Kind::CharDevice(0, 0) {
             self.streamed.report.refuse(Refused::Overlay, path);
@@ -242,11 +246,7 @@ impl<'a> Writer<'a> {
         let is_itself = found
             .as_ref()
             .is_some_and(|d| d.at().child(target.name()) == place);
-        let is_late = self
-            .streamed
-            .late_links
-            .iter()
-            .any(|(link, _)| *link == place);
+        let is_late = self.streamed.late_links.contains_key(&place);
         if is_itself && (there || is_late) {
             return Ok(false); // A link to itself changes nothing.
         }
@@ -263,14 +263,13 @@ impl<'a> Writer<'a> {
             _ => {
                 // A link to such a link is one to its target.
                 let late = &self.streamed.late_links;
-                let through = late.iter().find(|(link, _)| link == target);
-                let target = through.map_or(target, |(_, target)| target).clone();
+                let target = late.get(target).unwrap_or(target).clone();
                 self.streamed.forget(self.root, &place)?;
-                self.streamed.late_links.push((place, target));
+                self.streamed.late_links.insert(place, target);
                 return Ok(replaced);
             }
         }
-        self.streamed.late_links.retain(|(link, _)| *link != place);
+        self.streamed.late_links.remove(&place);
         Ok(replaced)
     }
 
@@ -279,10 +278,9 @@ impl<'a> Writer<'a> {
         let parent = path.parent().unwrap_or_default();
         let streamed = &mut self.streamed;
         let dir = self.root.make_dir(&parent, &mut |made, replaced| {
-            let before = streamed.late_links.len();
-            streamed.late_links.retain(|(link, _)| link != made);
+            let was_link = streamed.late_links.remove(made).is_some();
             // A directory in the place of something that the archive named is named as well.
-            let named = replaced || streamed.late_links.len() < before;
+            let named = replaced || was_link;
             let meta = named.then(|| Meta::new(0o755));
             streamed.directories.insert(made.clone(), meta);
         })?;

@@ -98,7 +98,7 @@ fn diff_id(layer: &Digest, load: &mut Load) -> Result<DiffId, ArchiveError> {
     // Whoever put the blob into the store has computed its digest already.
     let packed = compression(layer, load.store)? != Compression::None;
     let diff_id = if packed {
-        DiffId(unpacked_digest(layer, load.store)?)
+        DiffId(unpacked_digest(layer, load)?)
     } else {
         DiffId(layer.clone())
     };
@@ -106,8 +106,8 @@ fn diff_id(layer: &Digest, load: &mut Load) -> Result<DiffId, ArchiveError> {
     Ok(diff_id)
 }
 
-fn unpacked_digest(layer: &Digest, store: &dyn Store) -> Result<Digest, ArchiveError> {
-    let blob = store.open(layer)?;
+fn unpacked_digest(layer: &Digest, load: &Load) -> Result<Digest, ArchiveError> {
+    let blob = load.store.open(layer)?;
     let unpack = |source: io::Error| match source.get_ref() {
         Some(e) if e.is::<DigestError>() => StoreError::reading(layer, source).into(),
         _ => ArchiveError::Unpack {
@@ -115,7 +115,7 @@ fn unpacked_digest(layer: &Digest, store: &dyn Store) -> Result<Digest, ArchiveE
             source,
         },
     };
-    let mut archive = Hashing::new(compress::decoder(blob).map_err(unpack)?);
+    let mut archive = Hashing::new(compress::bounded(blob, load.bounds).map_err(unpack)?);
     io::copy(&mut archive, &mut io::sink()).map_err(unpack)?;
     let (_, digest, _) = archive.finish();
     Ok(digest)

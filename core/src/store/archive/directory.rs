@@ -9,6 +9,7 @@ use super::spool::store_blob;
 use super::{ArchiveError, Files, Loaded, images, load, run};
 use crate::digest::{Digest, DigestError};
 use crate::event::Event;
+use crate::layer::compress::Bounds;
 use crate::path::RootedPath;
 use crate::spec::Platform;
 use crate::store::{MOST_IN_MEMORY, Store, StoreError};
@@ -18,11 +19,12 @@ pub fn load_path(
     path: &Path,
     store: &dyn Store,
     platform: &Platform,
+    bounds: Bounds,
     on: &mut dyn FnMut(Event),
 ) -> Result<Vec<Loaded>, ArchiveError> {
     let refused = |e| StoreError::io(format!("open {}", path.display()), e);
     if fs::metadata(path).map_err(refused)?.is_dir() {
-        return run(store, platform, on, &mut |load| {
+        return run(store, platform, bounds, on, &mut |load| {
             let mut files = Directory {
                 root: path,
                 store,
@@ -31,7 +33,8 @@ pub fn load_path(
             images(&mut files, load)
         });
     }
-    load(File::open(path).map_err(refused)?, store, platform, on)
+    let file = File::open(path).map_err(refused)?;
+    load(file, store, platform, bounds, on)
 }
 
 /// A directory whose files are copied into the store when they are asked for.

@@ -10,7 +10,6 @@ use crate::layer::compress::{self, Compression};
 use crate::path::RootedPath;
 use crate::reference::Reference;
 use crate::spec::{Descriptor, Document, Manifest, media};
-use crate::store::BlobStore;
 
 /// One image in `manifest.json`.
 #[derive(Serialize, Deserialize)]
@@ -83,17 +82,17 @@ fn layer(path: &str, files: &mut dyn Files, load: &mut Load) -> Result<Descripto
     let packed = check::compression(&digest, load.store)?;
     match packed.layer_media_type() {
         Some(media_type) => Ok(Descriptor::new(media_type, digest, size)),
-        None => unpack(&digest, load.store),
+        None => unpack(&digest, load),
     }
 }
 
-fn unpack(packed: &Digest, store: &(impl BlobStore + ?Sized)) -> Result<Descriptor, ArchiveError> {
+fn unpack(packed: &Digest, load: &Load) -> Result<Descriptor, ArchiveError> {
     let unpack = |source| ArchiveError::Unpack {
         layer: packed.clone(),
         source,
     };
-    let mut archive = compress::decoder(store.open(packed)?).map_err(unpack)?;
-    let mut writer = store.create()?;
+    let mut archive = compress::bounded(load.store.open(packed)?, load.bounds).map_err(unpack)?;
+    let mut writer = load.store.create()?;
     io::copy(&mut archive, &mut writer).map_err(unpack)?;
     let (digest, size) = writer.commit(None)?;
     let media_type = Compression::None.layer_media_type();

@@ -29,7 +29,7 @@ use std::io::{self, Read};
 use super::{Store, StoreError, gc};
 use crate::digest::{DiffId, Digest, DigestError};
 use crate::event::Event;
-use crate::layer::compress;
+use crate::layer::compress::{self, Bounds};
 use crate::path::RootedPath;
 use crate::reference::{Reference, ReferenceError};
 use crate::spec::{Descriptor, Platform};
@@ -54,20 +54,21 @@ pub struct Loaded {
 /// gzip, zstd, xz or bzip2.
 ///
 /// Of an image for several platforms everything that is there is kept; `platform` chooses whose
-/// config is the ID that is reported. When anything is wrong, nothing is tagged, and what was
+/// config is the ID that is reported. `bounds` hold for the archive, and for each layer. When anything is wrong, nothing is tagged, and what was
 /// written already is taken away again unless somebody else holds the store.
 pub fn load(
     archive: impl Read + Send,
     store: &dyn Store,
     platform: &Platform,
+    bounds: Bounds,
     on: &mut dyn FnMut(Event),
 ) -> Result<Vec<Loaded>, ArchiveError> {
     let mut archive = Some(archive);
-    run(store, platform, on, &mut |load| {
+    run(store, platform, bounds, on, &mut |load| {
         let Some(archive) = archive.take() else {
             return Ok(Vec::new());
         };
-        let archive = compress::decoder(archive).map_err(ArchiveError::Read)?;
+        let archive = compress::bounded(archive, bounds).map_err(ArchiveError::Read)?;
         let mut files = spool::spool(archive, store)?;
         images(&mut files, load)
     })
@@ -77,6 +78,8 @@ pub fn load(
 struct Load<'a> {
     store: &'a dyn Store,
     platform: &'a Platform,
+    /// What the archive and each of its layers may unpack to.
+    bounds: Bounds,
     on: &'a mut dyn FnMut(Event),
     /// What the layers that were unpacked so far contain, by the digest of the blob.
     diff_ids: BTreeMap<Digest, DiffId>,
@@ -100,6 +103,7 @@ trait Files {
 fn run(
     store: &dyn Store,
     platform: &Platform,
+    bounds: Bounds,
     on: &mut dyn FnMut(Event),
     find: &mut dyn FnMut(&mut Load) -> Result<Vec<Loaded>, ArchiveError>,
 ) -> Result<Vec<Loaded>, ArchiveError> {
@@ -112,6 +116,7 @@ fn run(
     let mut load = Load {
         store,
         platform,
+        bounds,
         on,
         diff_ids: BTreeMap::new(),
     };

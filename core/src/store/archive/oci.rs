@@ -108,7 +108,13 @@ fn fetch(
     require(entry, by, files)?;
     let bytes = load.store.read(&entry.digest)?;
     let name = format!("{} {}", kind(entry), entry.digest);
-    if media::is_index(&entry.media_type) && depth > 0 {
+    if media::is_index(&entry.media_type) {
+        if depth == 0 {
+            return Err(ArchiveError::Damaged {
+                file: name,
+                reason: format!("indexes are nested more than {DEEPEST} deep"),
+            });
+        }
         let index: Index = parse(&bytes, &name)?;
         return platforms(&index, &name, files, load, depth - 1);
     }
@@ -168,10 +174,16 @@ fn platforms(
 
 /// Brings in what an attestation names, as far as it is there.
 fn bring_along(entry: &Descriptor, files: &mut dyn Files, load: &Load) -> Result<(), ArchiveError> {
-    let bytes = load.store.read(&entry.digest)?;
-    let Ok(manifest) = serde_json::from_slice::<Manifest>(&bytes) else {
+    let name = format!("{} {}", kind(entry), entry.digest);
+    if media::is_index(&entry.media_type) {
+        // Nobody looks into it, but a collection will, and must be able to.
+        parse::<Index>(&load.store.read(&entry.digest)?, &name)?;
         return Ok(());
-    };
+    }
+    if !media::is_manifest(&entry.media_type) {
+        return Ok(());
+    }
+    let manifest: Manifest = parse(&load.store.read(&entry.digest)?, &name)?;
     for blob in [&manifest.config].into_iter().chain(&manifest.layers) {
         files.blob(&blob_path(&blob.digest), Some(&blob.digest))?;
     }

@@ -162,7 +162,7 @@ fn amd64() -> Platform {
 }
 
 fn load_into(store: &MemoryStore, bytes: &[u8]) -> Result<Vec<Loaded>, ArchiveError> {
-    load(bytes, store, &amd64(), &mut |_| {})
+    load(bytes, store, &amd64(), Bounds::default(), &mut |_| {})
 }
 
 fn tags(loaded: &Loaded) -> Vec<String> {
@@ -239,7 +239,14 @@ fn an_index_in_an_index_keeps_every_platform_that_is_there() {
     // The other platform has a manifest here, but not its layer.
     let arm64 = Platform::linux("arm64");
     let other = MemoryStore::new();
-    let error = load(&*archive(&parts), &other, &arm64, &mut |_| {}).unwrap_err();
+    let error = load(
+        &*archive(&parts),
+        &other,
+        &arm64,
+        Bounds::default(),
+        &mut |_| {},
+    )
+    .unwrap_err();
     let missing = Digest::of(b"not here");
     assert!(error.to_string().contains(missing.as_str()), "{error}");
     assert_eq!(other.blobs().unwrap(), []);
@@ -503,14 +510,28 @@ fn a_layout_directory_is_loaded_like_its_archive() {
         std::fs::write(path, content).unwrap();
     }
     let (one, other) = (MemoryStore::new(), MemoryStore::new());
-    let loaded = load_path(directory.path(), &one, &amd64(), &mut |_| {}).unwrap();
+    let loaded = load_path(
+        directory.path(),
+        &one,
+        &amd64(),
+        Bounds::default(),
+        &mut |_| {},
+    )
+    .unwrap();
     assert_eq!(loaded, load_into(&other, &archive(&parts)).unwrap());
     assert_eq!(one.blobs().unwrap(), other.blobs().unwrap());
     // A file that is not what its name says is refused.
     let store = MemoryStore::new();
     let path = directory.path().join(&*blob_path(&image.id()).to_text());
     std::fs::write(path, &image.config[1..]).unwrap();
-    let error = load_path(directory.path(), &store, &amd64(), &mut |_| {}).unwrap_err();
+    let error = load_path(
+        directory.path(),
+        &store,
+        &amd64(),
+        Bounds::default(),
+        &mut |_| {},
+    )
+    .unwrap_err();
     assert!(error.to_string().contains(image.id().as_str()), "{error}");
     assert_eq!(store.blobs().unwrap(), []);
 }
@@ -523,6 +544,7 @@ fn each_layer_is_reported_once() {
         &*archive(&parts),
         &MemoryStore::new(),
         &amd64(),
+        Bounds::default(),
         &mut |event| {
             if let Event::Layer {
                 state: "loaded",

@@ -1,0 +1,4 @@
+//! libFuzzer's way to the target `compress`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| coracle_fuzz::run("compress", bytes));
