@@ -301,8 +301,6 @@ const FLAGS: &[(&str, Plan, &[&str])] = &[
         Plan::Later,
         &[
             "--ssh",
-            "-o",
-            "--output",
             "--load",
             "--build-context",
             "--squash",

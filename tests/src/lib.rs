@@ -17,6 +17,7 @@
 #![allow(clippy::return_self_not_must_use)]
 
 pub mod archive;
+pub mod buildah;
 pub mod call;
 pub mod fixtures;
 pub mod http;
@@ -28,6 +29,7 @@ pub mod sandbox;
 pub mod scene;
 
 pub use archive::{Archive, Entry};
+pub use buildah::Buildah;
 pub use call::{Call, Outcome};
 pub use person::Person;
 pub use podman::Podman;

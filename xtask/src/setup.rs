@@ -14,6 +14,7 @@ use crate::wasm;
 /// What the suites call: a program, the Debian package that has it, and how the
 /// suites' names begin.
 const PROGRAMS: &[(&str, &str, &[&str])] = &[
+    ("buildah", "buildah", &["e2e"]),
     ("busybox", "busybox-static", &["e2e"]),
     ("crun", "crun", &["e2e"]),
     ("debootstrap", "debootstrap", &["e2e"]),

@@ -2,6 +2,8 @@
 
 mod check;
 pub(crate) mod context;
+mod export;
+mod fields;
 mod report;
 mod secrets;
 
@@ -42,10 +44,17 @@ Examples:
   coracle build --explain-cache -t app .
   coracle build --target test --progress plain .
   coracle build - < Dockerfile
+  coracle build -o out .
+  coracle build -o type=oci,dest=app.tar -t app .
 
 PATH is the build context: the directory whose files COPY and ADD may take, without what
 .dockerignore leaves out. With - the Dockerfile comes from standard input and there is no
 context. The base image must be here (`coracle images`).
+
+The result is an image here, unless --output says otherwise. A directory after --output, or
+type=local,dest=DIRECTORY, gets its files as your own; - or type=tar,dest=FILE|- an archive
+of them; type=oci,dest=FILE|- or type=docker,dest=FILE|- a saved image, and
+type=oci,tar=false,dest=DIRECTORY an OCI layout.
 
 What every step printed is kept in build.log in the state directory until the next build.
 The exit code is 1 for a Dockerfile that cannot be built; when a RUN fails, it is that
@@ -96,6 +105,9 @@ pub(crate) struct Options {
     /// Do not use cache when building the image
     #[arg(long)]
     pub(crate) no_cache: bool,
+    /// Output destination: a directory, -, or type=TYPE,dest=PATH (see below)
+    #[arg(short, long, value_name = "stringArray")]
+    pub(crate) output: Vec<String>,
     /// Set target platform for build (os/arch[/variant])
     #[arg(long, value_name = "string")]
     pub(crate) platform: Option<String>,
@@ -123,6 +135,10 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         return check::run(options, context);
     }
     let tags = tags(options)?;
+    let exports = export::parse(&options.output)?;
+    for export in &exports {
+        export.check(options.quiet)?;
+    }
     let plan_options = plan_options(options, context)?;
     if !options.dry_run {
         userns::reenter(&mut |event| report::before(&event, options))?;
@@ -148,13 +164,19 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         return Ok(0);
     }
     let built = carry_out(&plan, &sources, options, context, &store)?;
-    keep(&*store, &built.image, &tags)?;
+    for export in &exports {
+        let (said, warnings) = export.write(&built.image, &tags, &store, &plan_options.platform)?;
+        if !options.quiet {
+            output::note(&report::done(&said));
+            for warning in warnings {
+                output::note(&output::warning(&warning));
+            }
+        }
+    }
     drop(hold);
     write_files(options, &built, &tags)?;
     if options.quiet {
         output::print(&format!("{}\n", built.image.id()))?;
-    } else {
-        output::note(&report::done(&built, &tags));
     }
     Ok(0)
 }
@@ -290,17 +312,6 @@ pub(crate) fn find_base(
     let found = names::find(store, platform, &reference.familiar()).map_err(sentence)?;
     Image::open(store, &found.named.target, platform)
         .map_err(|e| format!("{}: {e}", reference.familiar()))
-}
-
-/// Gives the image its names; without any, it is kept under its digest.
-fn keep(store: &dyn Store, image: &Image, tags: &[Reference]) -> Result<(), Failure> {
-    for tag in tags {
-        names::set_tag(store, tag, &image.descriptor)?;
-    }
-    if tags.is_empty() {
-        names::keep_untagged(store, &image.descriptor)?;
-    }
-    Ok(())
 }
 
 fn write_files(options: &Options, built: &Built, tags: &[Reference]) -> Result<(), Failure> {

@@ -192,13 +192,12 @@ fn excerpt(sources: &Sources, span: Span) -> String {
     out + RULE
 }
 
-/// The last lines of a build that went well, in BuildKit's words.
-pub(super) fn done(built: &Built, tags: &[Reference]) -> String {
-    let mut out = format!(" => writing image {}\n", built.image.id());
-    for tag in tags {
-        let _ = writeln!(out, " => naming to {}", tag.canonical());
-    }
-    out
+/// The last lines of a build that went well, as BuildKit shows them.
+pub(super) fn done(said: &str) -> String {
+    said.lines().fold(String::new(), |mut out, line| {
+        let _ = writeln!(out, " => {line}");
+        out
+    })
 }
 
 /// What `--metadata-file` gets: BuildKit's fields, and each step with its key.
