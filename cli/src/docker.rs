@@ -302,7 +302,6 @@ const FLAGS: &[(&str, Plan, &[&str])] = &[
         &[
             "--ssh",
             "--load",
-            "--build-context",
             "--squash",
             "--shm-size",
             "--ulimit",

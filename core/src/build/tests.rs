@@ -725,3 +725,46 @@ fn told(mount: &super::executor::RunMount) -> String {
         RunMount::File { target, mode, .. } => format!("file at {target}, mode {mode:o}"),
     }
 }
+
+#[test]
+fn named_contexts_are_bases_sources_and_take_the_place_of_stages() {
+    use super::context::Named;
+    let mut yard = yard(&[]);
+    let files = Context::of_tree("files", &tree(&[("f", "named")]), Timestamp::default());
+    let named = [
+        ("tools", Named::Files(Arc::new(files))),
+        ("stage", Named::Image(Box::new(yard.base.clone()))),
+    ];
+    for (name, what) in named {
+        let reference: crate::reference::Reference = name.parse().unwrap();
+        yard.context.named.insert(reference.canonical(), what);
+    }
+    let built = yard.build(
+        "FROM nobody AS Stage\nRUN never\n\
+         FROM tools\nCOPY --from=tools f /copied\nCOPY --from=stage bin/sh /shell\n",
+    );
+    assert_eq!(yard.file(&built.image, "f"), "named");
+    assert_eq!(yard.file(&built.image, "copied"), "named");
+    assert_eq!(yard.file(&built.image, "shell"), "sh");
+    assert!(yard.notes.steps.borrow().is_empty(), "a replaced stage ran");
+    let errors = yard.errors("FROM scratch\nCOPY --from=tools g /\n");
+    assert_eq!(errors, ["g: \"g\" is not in the build context"]);
+}
+
+#[test]
+fn a_context_of_an_archive_is_nobodys_and_of_one_time() {
+    let mut odd = tree(&[("a", "1")]);
+    let mut node = Node::file(0o4711, *b"2");
+    node.meta.uid = 7;
+    node.meta.mtime.seconds = 99;
+    odd.insert(path("b"), Arc::new(node));
+    let meta = crate::tree::Meta::new(0o600);
+    let kind = Kind::Fifo;
+    odd.insert(path("pipe"), Arc::new(Node { meta, kind }));
+    let context = Context::of_tree("x", &odd, Timestamp::default());
+    let text = crate::tree::listing(&context.tree);
+    let lines: Vec<_> = text.lines().skip(1).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[1].starts_with("-rws--x--x 0:0"), "{text}");
+    assert_eq!(context.tree.get(&path("b")).unwrap().meta.mtime.seconds, 0);
+}

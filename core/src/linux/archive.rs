@@ -69,13 +69,7 @@ pub fn read_tree(path: &Path) -> Result<Tree, ArchiveFileError> {
             source,
         });
     }
-    let layer = read_layer(path)?;
-    let mut tree = Tree::new();
-    apply(&mut tree, &layer).map_err(|source| ArchiveFileError::Apply {
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok(tree)
+    complete(&read_layer(path)?, path)
 }
 
 /// The layer in the archive `path`, plain or packed with gzip, zstd or xz.
@@ -88,13 +82,38 @@ pub fn read_layer(path: &Path) -> Result<Layer, ArchiveFileError> {
         File::open(path).map_err(ArchiveFileError::io(format!("open {}", path.display())))?;
     if !is_plain(&file) {
         let read = ArchiveFileError::io(format!("unpack {}", path.display()));
-        let mut archive = compress::decoder(file).map_err(read)?;
-        let mut plain = nameless()?;
-        io::copy(&mut archive, &mut plain)
-            .map_err(ArchiveFileError::io(format!("unpack {}", path.display())))?;
-        drop(archive);
-        file = plain;
+        let archive = compress::decoder(file).map_err(read)?;
+        file = spool(archive, path)?;
     }
+    gather_file(file, path)
+}
+
+/// The tree in an uncompressed archive that comes as a stream, laid on nothing. `path` is what
+/// errors call it.
+pub fn read_stream(archive: impl Read, path: &Path) -> Result<Tree, ArchiveFileError> {
+    let layer = gather_file(spool(archive, path)?, path)?;
+    complete(&layer, path)
+}
+
+/// Keeps a stream in a nameless file, so that one can seek in it.
+fn spool(mut archive: impl Read, path: &Path) -> Result<File, ArchiveFileError> {
+    let mut plain = nameless()?;
+    io::copy(&mut archive, &mut plain)
+        .map_err(ArchiveFileError::io(format!("unpack {}", path.display())))?;
+    Ok(plain)
+}
+
+/// The tree that a layer is by itself.
+fn complete(layer: &Layer, path: &Path) -> Result<Tree, ArchiveFileError> {
+    let mut tree = Tree::new();
+    apply(&mut tree, layer).map_err(|source| ArchiveFileError::Apply {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(tree)
+}
+
+fn gather_file(file: File, path: &Path) -> Result<Layer, ArchiveFileError> {
     let shared = Arc::new(file);
     let mut keep = |span: Span, reader: &mut dyn Read| {
         let mut reader = Hashing::new(reader);

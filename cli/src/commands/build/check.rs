@@ -8,33 +8,19 @@ use coracle::dockerfile::lint::{self, Origin};
 use coracle::dockerfile::parse;
 use coracle::reference::Reference;
 use coracle::store::Store;
+use coracle::tree::Timestamp;
 
-use super::context::{IgnoreFile, check_directory, ignore_file};
+use super::context::{IgnoreFile, Sources, check_directory, ignore_file};
 use super::{Options, find_base};
 use crate::commands::{dockerfile_lint, dockerfile_parse};
 use crate::context::Context;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::output;
 
 /// Prints what is wrong with the Dockerfile. As in Docker, the exit code is 1 when one of
 /// BuildKit's checks has found something; for the other rules, when the file asks for it.
 pub(super) fn run(options: &Options, context: &Context) -> Outcome {
-    let root = PathBuf::from(&options.path);
-    let without_context = options.path == "-";
-    if !without_context {
-        check_directory(&root)?;
-    }
-    let file = match &options.file {
-        Some(file) => file.clone(),
-        None if without_context => PathBuf::from("-"),
-        None => root.join("Dockerfile"),
-    };
-    let source = dockerfile_parse::read(&file)?;
-    let ignore = if without_context {
-        IgnoreFile::default()
-    } else {
-        ignore_file(&root, Some(file.as_path()).filter(|f| *f != Path::new("-")))?
-    };
+    let (source, name, ignore) = source(options)?;
     // Images that are here tell which variables they set. Checking makes no store.
     let store = context.root.join("store").is_dir().then(|| context.store());
     let store = store.transpose()?;
@@ -44,7 +30,6 @@ pub(super) fn run(options: &Options, context: &Context) -> Outcome {
         environment: &environment,
     };
     let linted = lint::lint(&source, &parse(&source), &lint_options);
-    let name = dockerfile_parse::name(&file);
     output::print(&dockerfile_parse::rendered(
         &linted.findings,
         &name,
@@ -57,6 +42,22 @@ pub(super) fn run(options: &Options, context: &Context) -> Outcome {
         buildkit && finding.severity >= Severity::Warning
     });
     Ok(u8::from(of_buildkit || linted.fails()))
+}
+
+/// The Dockerfile, what messages call it, and what the context leaves out.
+fn source(options: &Options) -> Result<(String, String, IgnoreFile), Failure> {
+    if options.path == "-" {
+        let sources = Sources::from_input(options.file.as_deref(), Timestamp::default())?;
+        return Ok((sources.dockerfile, sources.name, IgnoreFile::default()));
+    }
+    let root = PathBuf::from(&options.path);
+    check_directory(&root)?;
+    let file = options.file.clone();
+    let file = file.unwrap_or_else(|| root.join("Dockerfile"));
+    let beside = Some(file.as_path()).filter(|f| *f != Path::new("-"));
+    let ignore = ignore_file(&root, beside)?;
+    let name = dockerfile_parse::name(&file);
+    Ok((dockerfile_parse::read(&file)?, name, ignore))
 }
 
 /// The names of the variables that an image sets, if it is here.

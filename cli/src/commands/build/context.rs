@@ -1,7 +1,7 @@
 //! What a build reads: the Dockerfile and the context with its ignore file.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -9,8 +9,10 @@ use coracle::build::context::Context;
 use coracle::build::load;
 use coracle::diagnostic::has_errors;
 use coracle::dockerfile::ignore::{self, Ignore};
+use coracle::layer::{compress, tar};
+use coracle::linux::archive;
 use coracle::path::RootedPath;
-use coracle::tree::Timestamp;
+use coracle::tree::{Kind, Timestamp, Tree, resolve};
 
 use super::Options;
 use crate::commands::dockerfile_parse;
@@ -33,38 +35,78 @@ pub(super) struct Sources {
 impl Sources {
     /// Reads the Dockerfile, and the names of the files of the context.
     pub(super) fn read(options: &Options, state: &Path, time: Timestamp) -> Result<Self, Failure> {
-        let without_context = options.path == "-";
+        if options.path == "-" {
+            return Self::from_input(options.file.as_deref(), time);
+        }
         let root = PathBuf::from(&options.path);
         let file = match &options.file {
             Some(file) => file.clone(),
-            None if without_context => PathBuf::from("-"),
             None => root.join("Dockerfile"),
         };
-        if !without_context {
-            check_directory(&root)?;
-        }
+        check_directory(&root)?;
         let dockerfile =
             dockerfile_parse::read(&file).map_err(|failure| no_dockerfile(&file, failure))?;
         let from_input = file.as_os_str() == "-";
         let path = (!from_input).then(|| file.clone());
-        let context = if without_context {
-            Context {
-                name: "empty: the Dockerfile came from standard input".to_owned(),
-                ..Context::default()
-            }
-        } else {
-            load_context(
-                &root,
-                &ignore_file(&root, path.as_deref())?,
-                Some(state),
-                time,
-            )?
-        };
+        let ignore = ignore_file(&root, path.as_deref())?;
+        let context = load_context(&root, &ignore, Some(state), time)?;
         Ok(Self {
             name: dockerfile_parse::name(&file),
             dockerfile,
             context,
             path,
+        })
+    }
+
+    /// What comes on standard input: an archive, plain or packed, that is the context; or else a
+    /// Dockerfile without one. As in BuildKit, an ignore file in the archive hides nothing: who
+    /// made the archive chose what is in it.
+    pub(super) fn from_input(file: Option<&Path>, time: Timestamp) -> Result<Self, Failure> {
+        if file.is_some_and(|file| file.as_os_str() == "-") {
+            return Err(Failure::new(
+                "-f - and the context - would both be standard input",
+            )
+            .hint("Leave -f away for a Dockerfile without a context; in an archive, name the file."));
+        }
+        let read = |e: io::Error| Failure::io("read standard input", &e);
+        let mut input = compress::decoder(io::stdin()).map_err(read)?;
+        let mut start = Vec::new();
+        input
+            .by_ref()
+            .take(512)
+            .read_to_end(&mut start)
+            .map_err(read)?;
+        // An archive without files is nothing but zeros.
+        let is_archive = start.first() == Some(&0) || tar::starts_like_an_archive(&*start);
+        let mut input = start.as_slice().chain(input);
+        if !is_archive {
+            if let Some(file) = file {
+                let file = file.display();
+                return Err(Failure::new(format!(
+                    "-f {file}: what comes on standard input is no archive that could hold it"
+                ))
+                .hint("For a Dockerfile on standard input, leave -f away; for a context, send a tar archive."));
+            }
+            let mut bytes = Vec::new();
+            input.read_to_end(&mut bytes).map_err(read)?;
+            return Ok(Self {
+                name: "Dockerfile".to_owned(),
+                dockerfile: dockerfile_parse::text(bytes, Path::new("-"))?,
+                context: Context {
+                    name: "empty: the Dockerfile came from standard input".to_owned(),
+                    ..Context::default()
+                },
+                path: None,
+            });
+        }
+        let tree = archive::read_stream(input, Path::new("standard input"))?;
+        let context = Context::of_tree("the archive on standard input", &tree, time);
+        let file = file.unwrap_or(Path::new("Dockerfile"));
+        Ok(Self {
+            name: dockerfile_parse::name(file),
+            dockerfile: in_archive(&context.tree, file)?,
+            context,
+            path: None,
         })
     }
 
@@ -83,12 +125,34 @@ impl Sources {
     }
 }
 
+/// The text of the Dockerfile at `file` of an archive.
+fn in_archive(tree: &Tree, file: &Path) -> Result<String, Failure> {
+    let named = RootedPath::root().resolve(file.as_os_str().as_bytes());
+    let there = resolve(tree, &named)
+        .ok()
+        .and_then(|path| Some(&tree.get(&path)?.kind));
+    let Some(Kind::File(content)) = there else {
+        let file = file.display();
+        return Err(Failure::new(format!(
+            "there is no Dockerfile at {file} in the archive on standard input"
+        ))
+        .hint("-f FILE names another one; paths are seen from the archive's root."));
+    };
+    let bytes = content
+        .read()
+        .map_err(|e| Failure::io(format!("read {} in the archive", file.display()), &e))?;
+    dockerfile_parse::text(bytes, file)
+}
+
+/// How an address of something elsewhere begins, if it is one.
+pub(super) fn remote(text: &str) -> Option<&'static str> {
+    let schemes = ["http://", "https://", "git@", "git://", "ssh://"];
+    schemes.into_iter().find(|scheme| text.starts_with(scheme))
+}
+
 pub(crate) fn check_directory(root: &Path) -> Result<(), Failure> {
     let text = root.display().to_string();
-    if ["http://", "https://", "git@", "git://", "ssh://"]
-        .iter()
-        .any(|p| text.starts_with(p))
-    {
+    if remote(&text).is_some() {
         return Err(Failure::new(format!(
             "{text}: Docker builds from URLs, Coracle does not (yet); fetch it first and name the directory"
         )));
@@ -96,8 +160,10 @@ pub(crate) fn check_directory(root: &Path) -> Result<(), Failure> {
     match fs::metadata(root) {
         Ok(meta) if meta.is_dir() => Ok(()),
         Ok(_) => Err(
-            Failure::new(format!("the build context {text} is not a directory"))
-                .hint("Name the directory whose files COPY may take; -f names the Dockerfile."),
+            Failure::new(format!("the build context {text} is not a directory")).hint(
+                "Name the directory whose files COPY may take; -f names the Dockerfile.\n\
+                     An archive comes on standard input: coracle build - < FILE",
+            ),
         ),
         Err(e) => Err(Failure::io(format!("the build context {text}"), &e)),
     }

@@ -4,6 +4,7 @@ mod check;
 pub(crate) mod context;
 mod export;
 mod fields;
+mod named;
 mod report;
 mod secrets;
 
@@ -44,12 +45,17 @@ Examples:
   coracle build --explain-cache -t app .
   coracle build --target test --progress plain .
   coracle build - < Dockerfile
+  coracle build - < context.tar.gz
+  coracle build --build-context tools=../tools -t app .
   coracle build -o out .
   coracle build -o type=oci,dest=app.tar -t app .
 
 PATH is the build context: the directory whose files COPY and ADD may take, without what
-.dockerignore leaves out. With - the Dockerfile comes from standard input and there is no
-context. The base image must be here (`coracle images`).
+.dockerignore leaves out. With - a tar archive on standard input, plain or packed with
+gzip, xz or zstd, is the context; anything else is a Dockerfile without one. -f - reads the
+Dockerfile from standard input. The base image must be here (`coracle images`).
+--build-context names more files and images for FROM, COPY --from and RUN --mount: a
+directory, a tar archive, oci-layout://DIRECTORY[:TAG] or docker-image://IMAGE.
 
 The result is an image here, unless --output says otherwise. A directory after --output, or
 type=local,dest=DIRECTORY, gets its files as your own; - or type=tar,dest=FILE|- an archive
@@ -63,12 +69,15 @@ command's. All problems that can be seen beforehand are reported at once.
 Chapters 06-dockerfile, 07-build and 08-cache of the book explain what happens."
 )]
 pub(crate) struct Options {
-    /// The build context: a directory, or - for none
+    /// The build context: a directory, or - for standard input
     #[arg(value_name = "PATH")]
     pub(crate) path: String,
     /// Set build-time variables
     #[arg(long, value_name = "list")]
     pub(crate) build_arg: Vec<String>,
+    /// Additional build contexts (e.g., name=path)
+    #[arg(long, value_name = "stringArray")]
+    pub(crate) build_context: Vec<String>,
     /// Look for what is wrong with the Dockerfile, and build nothing
     #[arg(long)]
     pub(crate) check: bool,
@@ -143,11 +152,18 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     if !options.dry_run {
         userns::reenter(&mut |event| report::before(&event, options))?;
     }
-    let sources = Sources::read(options, &context.root, plan_options.time)?;
+    let mut sources = Sources::read(options, &context.root, plan_options.time)?;
     let parsed = dockerfile::parse(&sources.dockerfile);
     let store = context.store()?;
     // From the first blob to the tag, no collection may take away what has no name yet.
     let hold = store.hold()?;
+    sources.context.named = named::read(
+        &options.build_context,
+        &*store,
+        &plan_options.platform,
+        &context.root,
+        plan_options.time,
+    )?;
     let mut find =
         |reference: &Reference, platform: &Platform| find_base(&*store, reference, platform);
     let plan = plan::plan(

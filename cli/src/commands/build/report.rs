@@ -226,6 +226,7 @@ pub(super) fn dry_run(plan: &Plan) -> String {
                 Operation::Copy(copy) => {
                     let from = match &copy.from {
                         CopyFrom::Context => "the context".to_owned(),
+                        CopyFrom::Named(context) => format!("the context {}", context.name),
                         CopyFrom::Stage(index) => {
                             let name = plan
                                 .stages
@@ -247,6 +248,7 @@ pub(super) fn dry_run(plan: &Plan) -> String {
 fn base(stage: &PlannedStage, plan: &Plan) -> String {
     match &stage.base {
         Base::Scratch => "from nothing".to_owned(),
+        Base::Files(context) => format!("from the context {}", context.name),
         Base::Stage(index) => {
             let name = plan
                 .stages

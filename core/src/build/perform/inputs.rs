@@ -62,6 +62,7 @@ impl Performer<'_> {
     fn source_tree(&mut self, from: &CopyFrom) -> Result<Tree, BuildError> {
         match from {
             CopyFrom::Context => Ok(self.host.context.tree.clone()),
+            CopyFrom::Named(context) => Ok(context.tree.clone()),
             CopyFrom::Stage(index) => {
                 let layers = self.finished[*index].layers.clone();
                 self.tree(&layers)

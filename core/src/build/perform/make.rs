@@ -180,6 +180,9 @@ impl Performer<'_> {
                 let diagnostic = self.host.context.missing(path, span);
                 return BuildError::Source(Box::new(diagnostic));
             }
+            CopyFrom::Named(context) => {
+                return BuildError::Source(Box::new(context.missing(path, span)));
+            }
             CopyFrom::Stage(index) => format!("stage {}", self.plan.stages[*index].name),
             CopyFrom::Image(_) => "that image".to_owned(),
         };

@@ -12,8 +12,8 @@ use super::plan::{Base, Operation, Plan, PlannedStage};
 use super::{BuildError, BuildOptions, Built, Host, StepReport};
 use crate::digest::ChainId;
 use crate::event::Event;
-use crate::image::{Draft, ImageError, StoredLayer, gather_layer};
-use crate::layer::apply;
+use crate::image::{Draft, ImageError, StoredLayer, gather_layer, store_layer};
+use crate::layer::{apply, diff};
 use crate::spec::History;
 use crate::tree::{Timestamp, Tree};
 use inputs::Inputs;
@@ -88,6 +88,7 @@ impl Performer<'_> {
                 layers: Vec::new(),
             },
             Base::Stage(earlier) => self.finished[*earlier].clone(),
+            Base::Files(context) => self.of_files(stage, &context.tree)?,
             Base::Image { image, .. } => Draft::from_image(image),
         };
         self.report(Event::StepFinished {
@@ -141,6 +142,23 @@ impl Performer<'_> {
         };
         self.finished.push(draft);
         Ok(())
+    }
+
+    /// A stage that starts with the files of a context.
+    fn of_files(&self, stage: &PlannedStage, tree: &Tree) -> Result<Draft, BuildError> {
+        let mut draft = Draft {
+            config: stage.start.clone(),
+            layers: Vec::new(),
+        };
+        let layer = diff(&Tree::new(), tree);
+        let line = History {
+            created: Some(self.time(None)),
+            created_by: Some(stage.text.clone()),
+            comment: Some("coracle".to_owned()),
+            ..History::default()
+        };
+        draft.push(store_layer(self.host.store.as_ref(), &layer)?, line);
+        Ok(draft)
     }
 
     /// The time that a line of history bears. What a process made bears the time at which it

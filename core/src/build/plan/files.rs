@@ -1,7 +1,10 @@
 //! COPY and ADD: which files go where.
 
+use std::sync::Arc;
+
 use super::stage::{Stage, absolute};
 use super::{CopyFrom, CopyStep, Planner};
+use crate::build::context::{Context, Named};
 use crate::build::copy::{CopyError, CopySpec, select_source};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::dockerfile::{self as ast, Instruction, Spanned};
@@ -19,8 +22,8 @@ impl Planner<'_> {
         };
         let (mut spec, source_spans) = self.files(stage, instruction, &copy.files)?;
         spec.parents = copy.parents;
-        if from == CopyFrom::Context {
-            self.check_sources(&spec, &source_spans);
+        if let Some(context) = context_of(self.context, &from) {
+            self.check_sources(context, &spec, &source_spans);
         }
         Some(CopyStep {
             spec,
@@ -52,7 +55,7 @@ impl Planner<'_> {
         if let Some(checksum) = &add.checksum {
             self.unsupported(checksum.span, "ADD --checksum");
         }
-        self.check_sources(&spec, &source_spans);
+        self.check_sources(self.context, &spec, &source_spans);
         Some(CopyStep {
             spec,
             source_spans,
@@ -62,18 +65,18 @@ impl Planner<'_> {
     }
 
     /// Reports every source that is not in the context, and every pattern that is malformed.
-    fn check_sources(&mut self, spec: &CopySpec, spans: &[Span]) {
+    fn check_sources(&mut self, context: &Context, spec: &CopySpec, spans: &[Span]) {
         for (source, span) in spec.sources.iter().zip(spans) {
             if !is_remote(source) {
-                self.check_source(source, *span);
+                self.check_source(context, source, *span);
             }
         }
     }
 
-    pub(super) fn check_source(&mut self, source: &str, span: Span) {
-        let diagnostic = match select_source(source, 0, &self.context.tree) {
+    pub(super) fn check_source(&mut self, context: &Context, source: &str, span: Span) {
+        let diagnostic = match select_source(source, 0, &context.tree) {
             Ok(_) => return,
-            Err(CopyError::NotFound { path, .. }) => self.context.missing(&path, span),
+            Err(CopyError::NotFound { path, .. }) => context.missing(&path, span),
             Err(error) => Diagnostic::error("CopySource", span, error.to_string()),
         };
         self.diagnostics.push(diagnostic);
@@ -82,6 +85,11 @@ impl Planner<'_> {
     pub(super) fn copy_from(&mut self, number: usize, from: &Spanned<String>) -> Option<CopyFrom> {
         if let Some(earlier) = self.find_stage(from, number) {
             return Some(CopyFrom::Stage(*self.planned.get(&earlier)?));
+        }
+        match self.context.named(from) {
+            Some(Named::Files(files)) => return Some(CopyFrom::Named(Arc::clone(files))),
+            Some(Named::Image(image)) => return Some(CopyFrom::Image(image.clone())),
+            None => {}
         }
         if let Some(later) = self.find_stage(from, self.sources.len()) {
             let which = if later == number {
@@ -184,6 +192,15 @@ impl Planner<'_> {
             );
         }
         mode
+    }
+}
+
+/// The context that the sources are in, if they are in one: it is known already.
+pub(super) fn context_of<'c>(main: &'c Context, from: &'c CopyFrom) -> Option<&'c Context> {
+    match from {
+        CopyFrom::Context => Some(main),
+        CopyFrom::Named(context) => Some(context),
+        CopyFrom::Stage(_) | CopyFrom::Image(_) => None,
     }
 }
 

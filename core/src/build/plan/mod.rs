@@ -10,8 +10,9 @@ mod scope;
 mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::context::Context;
+use super::context::{Context, Named};
 pub use changes::{ChangeError, change};
 
 use super::copy::CopySpec;
@@ -76,6 +77,8 @@ pub enum Base {
     Scratch,
     /// An earlier stage, by its index in [`Plan::stages`].
     Stage(usize),
+    /// The files of a named context.
+    Files(Arc<Context>),
     /// An image.
     Image {
         /// As the Dockerfile names it, expanded.
@@ -131,6 +134,8 @@ pub struct CopyStep {
 pub enum CopyFrom {
     /// In the build context.
     Context,
+    /// In a context that has a name.
+    Named(Arc<Context>),
     /// In an earlier stage, by its index in [`Plan::stages`].
     Stage(usize),
     /// In an image.
@@ -403,6 +408,9 @@ impl<'a> Planner<'a> {
                 continue;
             }
             let source = &self.sources[number];
+            if self.replaced(number).is_some() {
+                continue;
+            }
             todo.extend(self.find_base(number));
             for instruction in &source.body {
                 for from in sources_of(&instruction.kind) {
@@ -411,6 +419,12 @@ impl<'a> Planner<'a> {
             }
         }
         needed
+    }
+
+    /// What `--build-context` puts in the place of stage `number`.
+    fn replaced(&self, number: usize) -> Option<&'a Named> {
+        let name = self.sources[number].stage.name.as_ref()?;
+        self.context.named(name)
     }
 
     /// The earlier stage that is the base of stage `number`. A number is an image's name here.

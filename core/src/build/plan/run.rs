@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::files::context_of;
 use super::scope::PROXIES;
 use super::stage::{Stage, absolute, shell_words};
 use super::{CopyFrom, MountPlan, Mounted, Planner, RunPlan};
@@ -88,8 +89,8 @@ impl Planner<'_> {
                     Some(from) => self.copy_from(stage.number, &named(from))?,
                 };
                 let source = spec.source.unwrap_or_else(|| "/".to_owned());
-                if from == CopyFrom::Context {
-                    self.check_source(&source, span);
+                if let Some(context) = context_of(self.context, &from) {
+                    self.check_source(context, &source, span);
                 }
                 Mounted::Bind {
                     from,

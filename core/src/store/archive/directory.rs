@@ -6,11 +6,11 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::spool::store_blob;
-use super::{ArchiveError, Files, Loaded, images, load, run};
+use super::{ArchiveError, Files, Load, Loaded, images, load, oci, run};
 use crate::digest::{Digest, DigestError};
-use crate::event::Event;
+use crate::event::{Event, ignore};
 use crate::path::RootedPath;
-use crate::spec::Platform;
+use crate::spec::{Descriptor, Platform};
 use crate::store::{MOST_IN_MEMORY, Store, StoreError};
 
 /// Loads every image of the archive or OCI layout directory at `path`; see [`load`].
@@ -32,6 +32,34 @@ pub fn load_path(
         });
     }
     load(File::open(path).map_err(refused)?, store, platform, on)
+}
+
+/// Brings the image that `name`, a tag or digest, means in the OCI layout directory at `path`
+/// into the store, without giving it a tag; without a name, the only one there is. Whoever calls
+/// this holds the store.
+pub fn import_layout(
+    path: &Path,
+    name: Option<&str>,
+    store: &dyn Store,
+    platform: &Platform,
+) -> Result<Descriptor, ArchiveError> {
+    let mut files = Directory {
+        root: path,
+        store,
+        copied: BTreeMap::new(),
+    };
+    let mut load = Load {
+        store,
+        platform,
+        on: &mut ignore,
+        diff_ids: BTreeMap::new(),
+    };
+    let Some(index) = files.document("index.json")? else {
+        return Err(ArchiveError::NotAnImage {
+            reason: "it has no index.json at its top, so it is no OCI image layout".to_owned(),
+        });
+    };
+    oci::named(&index, name, &mut files, &mut load)
 }
 
 /// A directory whose files are copied into the store when they are asked for.

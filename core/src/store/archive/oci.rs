@@ -37,6 +37,45 @@ pub(super) fn images(
     Ok(found)
 }
 
+/// The one image of `index.json` that `name` means, brought into the store.
+pub(super) fn named(
+    index: &[u8],
+    name: Option<&str>,
+    files: &mut dyn Files,
+    load: &mut Load,
+) -> Result<Descriptor, ArchiveError> {
+    version(files)?;
+    let index: Index = parse(index, "index.json")?;
+    let entries = chosen(&index, load);
+    let answers = |entry: &&Descriptor| {
+        let tag = |known: &String| {
+            let last = known.rsplit(['/', ':']).next();
+            name.is_some_and(|name| known == name || last == Some(name))
+        };
+        name.is_none() || name == Some(entry.digest.as_str()) || name_of(entry).is_some_and(tag)
+    };
+    let mut found: Vec<_> = entries.iter().filter(answers).collect();
+    found.sort_by_key(|entry| &entry.digest);
+    found.dedup_by_key(|entry| &entry.digest);
+    let [entry] = found[..] else {
+        let names: Vec<_> = entries.iter().filter_map(name_of).cloned().collect();
+        let reason = match (name, found.len()) {
+            (Some(name), 0) => format!("it has no image {name:?}"),
+            (Some(name), n) => format!("it has {n} images {name:?}"),
+            (None, n) => format!("it has {n} images, and none was chosen"),
+        };
+        let reason = format!("{reason}; its names are: {}", names.join(", "));
+        return Err(ArchiveError::NotAnImage { reason });
+    };
+    let mut target = without_names(entry);
+    if fetch(entry, "index.json", files, load, DEEPEST)?.is_none() {
+        let reason = format!("{} is no image but another artifact", entry.digest);
+        return Err(ArchiveError::NotAnImage { reason });
+    }
+    target.platform = None;
+    Ok(target)
+}
+
 fn version(files: &mut dyn Files) -> Result<(), ArchiveError> {
     let Some(marker) = files.document("oci-layout")? else {
         return Err(ArchiveError::NotAnImage {
