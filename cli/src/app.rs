@@ -42,7 +42,7 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Base(base::Options),
-    Build(build::Options),
+    Build(Box<build::Options>),
     /// Manage builds
     #[command(subcommand)]
     Builder(BuilderCommand),
@@ -89,7 +89,7 @@ enum Command {
 /// `coracle image …`: Docker's management forms, and what Docker has not.
 #[derive(Debug, Subcommand)]
 enum ImageCommand {
-    Build(build::Options),
+    Build(Box<build::Options>),
     Check(image_check::Options),
     History(history::Options),
     Import(import::Options),

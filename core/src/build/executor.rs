@@ -36,6 +36,8 @@ pub struct RunStep {
     pub working_dir: String,
     /// Which network it has.
     pub network: RunNetwork,
+    /// It has every capability, and no system call is filtered.
+    pub insecure: bool,
     /// What is mounted while the step runs. None of it is part of the layer.
     pub mounts: Vec<RunMount>,
     /// Times of files are set back to this many seconds since 1970 when they are later.

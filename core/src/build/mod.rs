@@ -19,7 +19,7 @@ pub mod plan;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -62,6 +62,10 @@ impl std::fmt::Debug for Host<'_> {
 pub struct BuildOptions {
     /// Run every step, whatever the cache has.
     pub no_cache: bool,
+    /// The stages whose steps run whatever the cache has, by name in small letters.
+    pub no_cache_stages: BTreeSet<String>,
+    /// What the result of every RUN depends on besides, by the option that says so.
+    pub surroundings: BTreeMap<String, String>,
     /// The time of everything that is made, in seconds since 1970. Without it, what a RUN makes
     /// bears the time at which it ran, and a build without RUN bears its base image's time.
     pub source_date_epoch: Option<i64>,

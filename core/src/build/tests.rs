@@ -64,6 +64,7 @@ struct Yard {
     labels: BTreeMap<String, String>,
     secrets: BTreeMap<String, Vec<u8>>,
     base: Image,
+    insecure: bool,
 }
 
 fn path(text: &str) -> RootedPath {
@@ -114,6 +115,7 @@ fn yard(files: &[(&str, &str)]) -> Yard {
         labels: BTreeMap::new(),
         secrets: BTreeMap::new(),
         base,
+        insecure: false,
     }
 }
 
@@ -126,6 +128,7 @@ impl Yard {
             build_platform: Platform::linux("amd64"),
             labels: self.labels.clone(),
             network: RunNetwork::None,
+            insecure: self.insecure,
             time: Timestamp::default(),
         };
         let parsed = parse(dockerfile);
@@ -767,4 +770,43 @@ fn a_context_of_an_archive_is_nobodys_and_of_one_time() {
     assert_eq!(lines.len(), 2, "{text}");
     assert!(lines[1].starts_with("-rws--x--x 0:0"), "{text}");
     assert_eq!(context.tree.get(&path("b")).unwrap().meta.mtime.seconds, 0);
+}
+
+#[test]
+fn security_is_given_up_only_by_permission() {
+    let mut yard = yard(&[]);
+    let dockerfile = "FROM base\nRUN --security=insecure mount\nRUN mount\n";
+    assert_eq!(
+        yard.errors(dockerfile),
+        ["insecure: RUN --security=insecure is not allowed"]
+    );
+    yard.insecure = true;
+    yard.build(dockerfile);
+    let insecure: Vec<_> = yard
+        .notes
+        .steps
+        .borrow()
+        .iter()
+        .map(|s| s.insecure)
+        .collect();
+    assert_eq!(insecure, [true, false]);
+}
+
+#[test]
+fn single_stages_may_be_built_anew_and_surroundings_count() {
+    let yard = yard(&[]);
+    let dockerfile = "FROM base AS One\nRUN one\nFROM one\nRUN two\n";
+    let cached = |options: &BuildOptions| -> Vec<_> {
+        let built = yard.build_with(dockerfile, options, &mut |_| {}).unwrap();
+        built.steps.iter().map(|step| step.cached).collect()
+    };
+    let mut options = BuildOptions::default();
+    assert_eq!(cached(&options), [false, false]);
+    options.no_cache_stages.insert("one".into());
+    assert_eq!(cached(&options), [false, true]);
+    options.no_cache_stages.clear();
+    options
+        .surroundings
+        .insert("--add-host".into(), "a=1".into());
+    assert_eq!(cached(&options), [false, false]);
 }

@@ -1,12 +1,14 @@
 //! RUN for real: a container on the layers so far, and what it changed as a layer.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::containers::ContainerDirectory;
-use super::runtime::{Exit, Request, RunError, Streams, run};
+use super::runtime::{Request, RunError, Streams, run};
 use super::snapshot::{RootFs, Snapshots, changes};
 use super::step_mounts::StepMounts;
 use crate::build::executor::{Executor, ExecutorError, Ran, RunNetwork, RunStep};
@@ -14,7 +16,7 @@ use crate::event::Event;
 use crate::image::{StoredLayer, store_layer};
 use crate::layer::Layer;
 use crate::runtime::bundle::{self, HostFiles};
-use crate::runtime::options::{Network, RunOptions};
+use crate::runtime::options::{Network, RunOptions, Tmpfs, Ulimit};
 use crate::runtime::spec::Place;
 use crate::spec::RunConfig;
 use crate::store::Store;
@@ -31,8 +33,44 @@ pub struct LinuxExecutor<'a> {
     pub caches: PathBuf,
     /// The processor, by Go's name.
     pub architecture: String,
+    /// What every step finds around it.
+    pub surroundings: Surroundings,
     /// Whether every request to the kernel is reported.
     pub explain: bool,
+}
+
+/// What every step finds around it, whatever the Dockerfile says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Names and addresses beside the usual ones in `/etc/hosts`.
+    pub hosts: Vec<(String, String)>,
+    /// How much `/dev/shm` holds, in bytes; `None` is the usual 64 MiB.
+    pub shm_size: Option<u64>,
+    /// Limits of the process.
+    pub ulimits: Vec<Ulimit>,
+}
+
+impl Surroundings {
+    /// What of this a step's result depends on, by the option that says it.
+    pub fn key(&self) -> BTreeMap<String, String> {
+        let mut key = BTreeMap::new();
+        let mut set = |option: &str, values: Vec<String>| {
+            if !values.is_empty() {
+                key.insert(option.to_owned(), values.join(" "));
+            }
+        };
+        let hosts = self.hosts.iter();
+        set(
+            "--add-host",
+            hosts.map(|(name, to)| format!("{name}={to}")).collect(),
+        );
+        let size = self.shm_size.iter();
+        set("--shm-size", size.map(u64::to_string).collect());
+        let limits = self.ulimits.iter();
+        let limits = limits.map(|Ulimit { name, soft, hard }| format!("{name}={soft}:{hard}"));
+        set("--ulimit", limits.collect());
+        key
+    }
 }
 
 impl Executor for LinuxExecutor<'_> {
@@ -62,11 +100,23 @@ impl Executor for LinuxExecutor<'_> {
         let mounts = StepMounts::make(&step.mounts, &place.path, &self.caches).map_err(failed)?;
         let request = self.request(step, &place, root, &mounts)?;
         let number = step.number;
-        let exit = run(&request, &mut |event| on(as_step(event, number))).map_err(ended)?;
-        if exit != Exit::Code(0) {
+        let exit = match run(&request, &mut |event| on(as_step(event, number))) {
+            Ok(exit) => exit.code(),
+            // That the image does not have the command is the step's failure, as in BuildKit.
+            Err(error @ (RunError::NotFound { .. } | RunError::NotExecutable { .. })) => {
+                on(Event::StepOutput {
+                    step: number,
+                    stream: 2,
+                    text: format!("{error}\n"),
+                });
+                error.exit_code()
+            }
+            Err(error) => return Err(ended(error)),
+        };
+        if exit != 0 {
             return Err(ExecutorError::Failed {
                 command: step.args.join(" "),
-                code: i32::from(exit.code()),
+                code: i32::from(exit),
             });
         }
         let mut layer = changes(&request.root, &lower).map_err(failed)?;
@@ -95,6 +145,12 @@ impl LinuxExecutor<'_> {
             working_dir: step.working_dir.clone(),
             ..RunConfig::default()
         };
+        let mut tmpfs = mounts.tmpfs.clone();
+        let surroundings = &self.surroundings;
+        tmpfs.extend(surroundings.shm_size.map(|size| Tmpfs {
+            target: "/dev/shm".to_owned(),
+            options: vec!["mode=1777".to_owned(), format!("size={size}")],
+        }));
         let options = RunOptions {
             // A name that changed from build to build would end up in what programs write.
             hostname: Some("build".to_owned()),
@@ -103,7 +159,9 @@ impl LinuxExecutor<'_> {
                 RunNetwork::None => Network::None,
             },
             binds: mounts.binds.clone(),
-            tmpfs: mounts.tmpfs.clone(),
+            tmpfs,
+            privileged: step.insecure,
+            ulimits: surroundings.ulimits.clone(),
             ..RunOptions::default()
         };
         let spot = Place {
@@ -112,6 +170,7 @@ impl LinuxExecutor<'_> {
             architecture: self.architecture.clone(),
         };
         let spec = bundle::write(&image, &options, &spot, &HostFiles::read()).map_err(failed)?;
+        add_hosts(&place.path.join("hosts"), &surroundings.hosts).map_err(failed)?;
         Ok(Request {
             bundle: place.path.clone(),
             root,
@@ -121,6 +180,17 @@ impl LinuxExecutor<'_> {
             explain: self.explain,
         })
     }
+}
+
+/// Adds lines to the file that the container sees as `/etc/hosts`.
+fn add_hosts(file: &Path, hosts: &[(String, String)]) -> Result<(), String> {
+    let write = || {
+        let mut file = OpenOptions::new().append(true).open(file)?;
+        hosts
+            .iter()
+            .try_for_each(|(name, address)| writeln!(file, "{address}\t{name}"))
+    };
+    write().map_err(|e| format!("write {}: {e}", file.display()))
 }
 
 /// What a container says, as what a step of a build says.

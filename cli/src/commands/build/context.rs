@@ -28,6 +28,8 @@ pub(super) struct Sources {
     pub(super) dockerfile: String,
     /// The files that COPY and ADD may take.
     pub(super) context: Context,
+    /// What the context leaves out.
+    pub(super) ignore: IgnoreFile,
     /// Where the Dockerfile is; `None` when it came from standard input.
     path: Option<PathBuf>,
 }
@@ -54,6 +56,7 @@ impl Sources {
             name: dockerfile_parse::name(&file),
             dockerfile,
             context,
+            ignore,
             path,
         })
     }
@@ -96,6 +99,7 @@ impl Sources {
                     name: "empty: the Dockerfile came from standard input".to_owned(),
                     ..Context::default()
                 },
+                ignore: IgnoreFile::default(),
                 path: None,
             });
         }
@@ -106,6 +110,7 @@ impl Sources {
             name: dockerfile_parse::name(file),
             dockerfile: in_archive(&context.tree, file)?,
             context,
+            ignore: IgnoreFile::default(),
             path: None,
         })
     }

@@ -7,8 +7,9 @@ mod fields;
 mod named;
 mod report;
 mod secrets;
+mod surroundings;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
@@ -16,9 +17,10 @@ use coracle::build::cache_directory::CacheDirectory;
 use coracle::build::executor::RunNetwork;
 use coracle::build::plan::{self, Plan, PlanOptions};
 use coracle::build::{self, BuildOptions, Built, Host};
-use coracle::dockerfile;
+use coracle::diagnostic::did_you_mean;
+use coracle::dockerfile::{self, Kind};
 use coracle::image::Image;
-use coracle::linux::executor::LinuxExecutor;
+use coracle::linux::executor::{LinuxExecutor, Surroundings};
 use coracle::linux::snapshot::Snapshots;
 use coracle::linux::userns;
 use coracle::reference::Reference;
@@ -72,6 +74,12 @@ pub(crate) struct Options {
     /// The build context: a directory, or - for standard input
     #[arg(value_name = "PATH")]
     pub(crate) path: String,
+    /// Add a custom host-to-IP mapping (format: "host:ip")
+    #[arg(long, value_name = "strings")]
+    pub(crate) add_host: Vec<String>,
+    /// Allow what RUN may ask for (e.g., "security.insecure")
+    #[arg(long, value_name = "stringArray")]
+    pub(crate) allow: Vec<String>,
     /// Set build-time variables
     #[arg(long, value_name = "list")]
     pub(crate) build_arg: Vec<String>,
@@ -114,6 +122,9 @@ pub(crate) struct Options {
     /// Do not use cache when building the image
     #[arg(long)]
     pub(crate) no_cache: bool,
+    /// Do not cache specified stages
+    #[arg(long, value_name = "stringArray", value_delimiter = ',')]
+    pub(crate) no_cache_filter: Vec<String>,
     /// Output destination: a directory, -, or type=TYPE,dest=PATH (see below)
     #[arg(short, long, value_name = "stringArray")]
     pub(crate) output: Vec<String>,
@@ -123,6 +134,9 @@ pub(crate) struct Options {
     /// Set type of progress output (auto, plain, tty, quiet, rawjson)
     #[arg(long, value_name = "string", default_value = "auto")]
     pub(crate) progress: Style,
+    /// Always attempt to pull all referenced images
+    #[arg(long)]
+    pub(crate) pull: bool,
     /// Suppress the build output and print image ID on success
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -130,12 +144,18 @@ pub(crate) struct Options {
     /// A secret for RUN --mount=type=secret: id=ID[,src=FILE|,env=VARIABLE]
     #[arg(long, value_name = "stringArray")]
     pub(crate) secret: Vec<String>,
+    /// Shared memory size for RUN instructions
+    #[arg(long, value_name = "bytes")]
+    pub(crate) shm_size: Option<String>,
     /// Name and optionally a tag (format: "name:tag")
     #[arg(short, long, value_name = "stringArray")]
     pub(crate) tag: Vec<String>,
     /// Set the target build stage to build
     #[arg(long, value_name = "string")]
     pub(crate) target: Option<String>,
+    /// Ulimit options for RUN instructions (format: "name=soft:hard")
+    #[arg(long, value_name = "ulimit")]
+    pub(crate) ulimit: Vec<String>,
 }
 
 /// Builds the image and tags it.
@@ -149,6 +169,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         export.check(options.quiet)?;
     }
     let plan_options = plan_options(options, context)?;
+    let surroundings = surroundings::read(options)?;
     if !options.dry_run {
         userns::reenter(&mut |event| report::before(&event, options))?;
     }
@@ -174,12 +195,19 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         &mut find,
     )
     .map_err(|error| report::plan_error(error, &sources))?;
+    check::refuse(&sources, &store, context)?;
     report::warnings(&plan, &sources, options.quiet);
+    if options.pull && !options.quiet {
+        output::note(&output::warning(
+            "--pull: nothing can be fetched from a registry here (yet), so the images that are \
+             here are used as they are; `coracle load` brings in newer ones",
+        ));
+    }
     if options.dry_run {
         output::print(&report::dry_run(&plan))?;
         return Ok(0);
     }
-    let built = carry_out(&plan, &sources, options, context, &store)?;
+    let built = carry_out(&plan, &sources, options, surroundings, context, &store)?;
     for export in &exports {
         let (said, warnings) = export.write(&built.image, &tags, &store, &plan_options.platform)?;
         if !options.quiet {
@@ -202,17 +230,27 @@ fn carry_out(
     plan: &Plan,
     sources: &Sources,
     options: &Options,
+    surroundings: Surroundings,
     context: &Context,
     store: &std::sync::Arc<dyn Store>,
 ) -> Result<Built, Failure> {
     let cache = CacheDirectory::open(context.root.join("cache"))?;
     let environment = |name: &str| std::env::var(name).ok();
     let snapshots = Snapshots::open(&context.root, &environment)?;
+    let secrets = secrets::read(&options.secret)?;
+    let build_options = BuildOptions {
+        no_cache: options.no_cache,
+        no_cache_stages: no_cache_stages(options, sources)?,
+        surroundings: surroundings.key(),
+        source_date_epoch: source_date_epoch()?,
+        place: sources.place(options.target.as_deref()),
+    };
     let executor = LinuxExecutor {
         snapshots: &snapshots,
         containers: context.root.join("containers"),
         caches: context.root.join("cache/mounts"),
         architecture: context.platform.architecture.clone(),
+        surroundings,
         explain: options.explain.is_some(),
     };
     let host = Host {
@@ -220,12 +258,7 @@ fn carry_out(
         cache: &cache,
         executor: &executor,
         context: &sources.context,
-        secrets: &secrets::read(&options.secret)?,
-    };
-    let build_options = BuildOptions {
-        no_cache: options.no_cache,
-        source_date_epoch: source_date_epoch()?,
-        place: sources.place(options.target.as_deref()),
+        secrets: &secrets,
     };
     let mut watcher = Watcher::new(View {
         style: if options.quiet {
@@ -245,6 +278,38 @@ fn carry_out(
     });
     watcher.end(built.is_ok());
     built.map_err(|error| report::build_error(error, sources, &log, &transcript.path))
+}
+
+/// The stages of `--no-cache-filter`, in small letters. One that is not there is a mistake.
+fn no_cache_stages(options: &Options, sources: &Sources) -> Result<BTreeSet<String>, Failure> {
+    let parsed = dockerfile::parse(&sources.dockerfile);
+    let names: Vec<_> = parsed
+        .dockerfile
+        .instructions
+        .iter()
+        .filter_map(|instruction| match &instruction.kind {
+            Kind::From(stage) => Some(stage.name.as_ref()?.to_ascii_lowercase()),
+            _ => None,
+        })
+        .collect();
+    let mut stages = BTreeSet::new();
+    for text in &options.no_cache_filter {
+        let stage = text.trim().to_ascii_lowercase();
+        if !names.contains(&stage) {
+            let near = did_you_mean(&stage, names.iter().map(String::as_str));
+            let near = near.map_or(String::new(), |near| format!(" Did you mean {near}?"));
+            return Err(Failure::new(format!(
+                "--no-cache-filter {text}: {} has no such stage",
+                sources.name
+            ))
+            .hint(format!(
+                "Its stages with a name are: {}.{near}",
+                names.join(", ")
+            )));
+        }
+        stages.insert(stage);
+    }
+    Ok(stages)
 }
 
 fn tags(options: &Options) -> Result<Vec<Reference>, Failure> {
@@ -278,6 +343,7 @@ fn plan_options(options: &Options, context: &Context) -> Result<PlanOptions, Fai
             "none" => RunNetwork::None,
             _ => RunNetwork::Host,
         },
+        insecure: surroundings::allows_insecure(options)?,
         time: Timestamp {
             seconds: source_date_epoch()?.unwrap_or(0),
             nanos: 0,

@@ -80,6 +80,7 @@ impl Performer<'_> {
                 path => path.to_owned(),
             },
             network: run.network,
+            insecure: run.insecure,
             mounts,
             source_date_epoch: self.options.source_date_epoch,
         };

@@ -195,7 +195,16 @@ impl Performer<'_> {
         let parts = self.key_parts(step, draft, &inputs)?;
         let key = parts.key();
         let place = format!("{}\n{}\n{place}", self.options.place, stage.name);
-        let (found, why) = self.look_up(&key, &parts, &place)?;
+        let fresh = self.options.no_cache
+            || self
+                .options
+                .no_cache_stages
+                .contains(&stage.name.to_ascii_lowercase());
+        let (found, why) = if fresh {
+            (None, vec![Miss::Disabled])
+        } else {
+            self.look_up(&key, &parts, &place)?
+        };
         let cached = found.is_some();
         let entry = if let Some(entry) = found {
             self.report(Event::StepCached {
@@ -231,9 +240,6 @@ impl Performer<'_> {
         parts: &KeyParts,
         place: &str,
     ) -> Result<(Option<Entry>, Vec<Miss>), BuildError> {
-        if self.options.no_cache {
-            return Ok((None, vec![Miss::Disabled]));
-        }
         let cache = self.host.cache;
         if let Some(entry) = cache.get(key)? {
             let blob = &entry.layer.blob;

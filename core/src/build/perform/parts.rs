@@ -39,6 +39,12 @@ impl Performer<'_> {
                 set("USER", &draft.config.config.user);
                 set("WORKDIR", &draft.config.config.working_dir);
                 set("the network", &format!("{:?}", run.network).to_lowercase());
+                if run.insecure {
+                    set("--security", "insecure");
+                }
+                for (name, value) in &self.options.surroundings {
+                    set(name, value);
+                }
                 if let Some((_, content)) = &run.script {
                     set("the script", content);
                 }

@@ -40,6 +40,8 @@ pub struct PlanOptions {
     pub labels: BTreeMap<String, String>,
     /// `--network`: what a RUN that does not say gets.
     pub network: RunNetwork,
+    /// `--allow security.insecure`: whether a RUN may run without confinement.
+    pub insecure: bool,
     /// The time that copied files and made directories get.
     pub time: Timestamp,
 }
@@ -153,6 +155,8 @@ pub struct RunPlan {
     pub env_without_key: BTreeSet<String>,
     /// The network.
     pub network: RunNetwork,
+    /// Whether it runs without confinement.
+    pub insecure: bool,
     /// The script of a heredoc that begins with `#!`: its path and text.
     pub script: Option<(String, String)>,
     /// What is mounted while it runs.

@@ -7,7 +7,7 @@ use super::scope::PROXIES;
 use super::stage::{Stage, absolute, shell_words};
 use super::{CopyFrom, MountPlan, Mounted, Planner, RunPlan};
 use crate::build::executor::{CacheMount, CacheSharing, RunNetwork};
-use crate::diagnostic::Span;
+use crate::diagnostic::{Diagnostic, Span};
 use crate::dockerfile::mount::{MountKind, MountSpec};
 use crate::dockerfile::{self as ast, Instruction, RunBody, Spanned};
 
@@ -18,10 +18,17 @@ impl Planner<'_> {
         instruction: &Instruction,
         run: &ast::Run,
     ) -> Option<RunPlan> {
-        if let Some(security) = &run.security
-            && security.value == ast::Security::Insecure
-        {
-            self.unsupported(security.span, "RUN --security=insecure");
+        let security = run.security.as_ref();
+        let insecure = security.filter(|security| security.value == ast::Security::Insecure);
+        if let Some(insecure) = insecure.filter(|_| !self.options.insecure) {
+            self.diagnostics.push(
+                Diagnostic::error(
+                    "NotAllowed",
+                    insecure.span,
+                    "RUN --security=insecure is not allowed",
+                )
+                .note("it has every capability and no filter of system calls; if you trust the file, build with --allow security.insecure"),
+            );
         }
         if let Some(device) = run.devices.first() {
             self.unsupported(device.span, "RUN --device");
@@ -61,6 +68,7 @@ impl Planner<'_> {
             env,
             env_without_key,
             network,
+            insecure: insecure.is_some(),
             script,
             mounts: self.mounts(stage, run),
         })
