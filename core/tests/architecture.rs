@@ -95,6 +95,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const KNOW_FILES: &[&str] = &[
     "build/cache_directory.rs",
     "build/load.rs",
+    "build/net.rs",
     "runtime/bundle.rs",
     "store/archive/directory.rs",
     "store/layout.rs",

@@ -14,12 +14,15 @@ pub mod executor;
 pub mod key;
 #[cfg(all(unix, feature = "fs"))]
 pub mod load;
+#[cfg(feature = "net")]
+pub mod net;
 mod perform;
 pub mod plan;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -47,7 +50,12 @@ pub struct Host<'a> {
     pub context: &'a Context,
     /// The secrets that RUN may be given, by ID.
     pub secrets: &'a BTreeMap<String, Vec<u8>>,
+    /// Who fetches what ADD names by an address; nobody where there is no network.
+    pub fetch: Option<&'a Fetch<'a>>,
 }
+
+/// Writes what is at an address, or says in a sentence why it cannot.
+pub type Fetch<'a> = dyn Fn(&str, &mut dyn Write) -> Result<(), String> + Sync + 'a;
 
 impl std::fmt::Debug for Host<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -158,6 +158,10 @@ impl Yard {
             executor: &self.notes,
             context: &self.context,
             secrets: &self.secrets,
+            fetch: Some(&|url, out| match url {
+                "https://example.org/tool" => out.write_all(b"tool").map_err(|e| e.to_string()),
+                other => Err(format!("fetch {other}: nobody is there")),
+            }),
         };
         build(&plan, &host, options, on)
     }
@@ -809,4 +813,42 @@ fn single_stages_may_be_built_anew_and_surroundings_count() {
         .surroundings
         .insert("--add-host".into(), "a=1".into());
     assert_eq!(cached(&options), [false, false]);
+}
+
+#[test]
+fn what_add_fetches_counts_by_its_content() {
+    let yard = yard(&[]);
+    let url = "https://example.org/tool";
+    let built = yard.build(&format!("FROM scratch\nADD {url} /bin/\nADD {url} /t\n"));
+    assert_eq!(yard.file(&built.image, "bin/tool"), "tool");
+    assert_eq!(yard.file(&built.image, "t"), "tool");
+    let digest = crate::digest::Digest::of(b"tool");
+    let parts = |name: &str| yard.plan(name).map(|_| ()).is_ok();
+    assert!(parts(&format!(
+        "FROM scratch\nADD --checksum={digest} {url} /\n"
+    )));
+
+    let check = |add: &str, expected: &str| {
+        let dockerfile = format!("FROM scratch\nADD {add} /\n");
+        let options = BuildOptions::default();
+        let said = match yard.plan(&dockerfile) {
+            Err(_) => yard.errors(&dockerfile).join("; "),
+            Ok(_) => yard
+                .build_with(&dockerfile, &options, &mut |_| {})
+                .unwrap_err()
+                .to_string(),
+        };
+        assert!(said.contains(expected), "{said}");
+    };
+    check("https://example.org/none", "nobody is there");
+    check("https://example.org/x.git", "is a git repository");
+    check("git@example.org:x", "is a git repository");
+    let zeros = format!("sha256:{}", "0".repeat(64));
+    let what = format!("--checksum={zeros} {url}");
+    check(&what, &format!("but {digest}"));
+    check(&format!("--checksum=sha256:00 {url}"), "sha256");
+    check(
+        &format!("--checksum={digest} {url} {url}"),
+        "one http address",
+    );
 }

@@ -259,6 +259,7 @@ fn carry_out(
         executor: &executor,
         context: &sources.context,
         secrets: &secrets,
+        fetch: Some(&build::net::fetch),
     };
     let mut watcher = Watcher::new(View {
         style: if options.quiet {

@@ -236,7 +236,14 @@ pub(super) fn dry_run(plan: &Plan) -> String {
                         }
                         CopyFrom::Image(image) => format!("the image {}", image.id().short()),
                     };
-                    format!("copies from {from}")
+                    let addresses = copy.addresses.iter().map(|address| address.url.as_str());
+                    match addresses.collect::<Vec<_>>()[..] {
+                        [] => format!("copies from {from}"),
+                        ref all if copy.spec.sources.is_empty() => {
+                            format!("fetches {}", all.join(" "))
+                        }
+                        ref all => format!("copies from {from}, and fetches {}", all.join(" ")),
+                    }
                 }
             };
             let _ = writeln!(out, "  {}\n      {what}", step.text);

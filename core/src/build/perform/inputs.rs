@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Performer;
+use super::fetch::Fetched;
 use super::make::source_error;
 use crate::build::BuildError;
 use crate::build::copy::{self, CopyError, Picked};
@@ -24,6 +25,8 @@ pub(super) enum Inputs {
         from: Tree,
         /// What of it.
         picked: Vec<Picked>,
+        /// What was fetched, each with the tree that holds nothing else.
+        fetched: Vec<Fetched>,
     },
     /// What a RUN sees mounted.
     Mounted {
@@ -49,14 +52,21 @@ impl Performer<'_> {
         let from = self.source_tree(&copy.from)?;
         let picked =
             copy::select(&copy.spec, &from).map_err(|e| self.copy_error(step, copy, &e))?;
-        if picked.is_empty() && copy.spec.heredocs.is_empty() {
+        let addresses = copy.addresses.iter();
+        let fetched = addresses.map(|a| self.fetched(copy, a));
+        let fetched = fetched.collect::<Result<Vec<_>, _>>()?;
+        if picked.is_empty() && copy.spec.heredocs.is_empty() && fetched.is_empty() {
             let message = format!(
                 "nothing matches the pattern, so `{}` copies nothing",
                 step.text
             );
             self.report(Event::Warning { message });
         }
-        Ok(Inputs::Copied { from, picked })
+        Ok(Inputs::Copied {
+            from,
+            picked,
+            fetched,
+        })
     }
 
     fn source_tree(&mut self, from: &CopyFrom) -> Result<Tree, BuildError> {

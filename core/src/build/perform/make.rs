@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use super::fetch::Fetched;
 use super::{Inputs, Performer};
 use crate::build::BuildError;
 use crate::build::cache::Entry;
@@ -38,10 +39,15 @@ impl Performer<'_> {
             }
             Operation::Copy(copy) => {
                 let onto = self.tree(&draft.layers)?;
-                let Inputs::Copied { from, picked } = inputs else {
+                let Inputs::Copied {
+                    from,
+                    picked,
+                    fetched,
+                } = inputs
+                else {
                     return Err(source_error(step.span, &"nothing was found to copy"));
                 };
-                self.copy(step, copy, &from, picked, &onto)?
+                self.copy(step, copy, &from, picked, &fetched, &onto)?
             }
             Operation::Metadata => Layer::default(),
         };
@@ -106,18 +112,21 @@ impl Performer<'_> {
         copy: &CopyStep,
         from: &Tree,
         picked: Vec<Picked>,
+        fetched: &[Fetched],
         onto: &Tree,
     ) -> Result<Layer, BuildError> {
         let fail = |e| self.copy_error(step, copy, &e);
-        if !copy.unpack {
+        if !copy.unpack && fetched.is_empty() {
             return copy::copy(&copy.spec, &picked, from, onto).map_err(fail);
         }
         // ADD: archives are unpacked, everything else is copied, in the order of the sources.
         let mut onto = onto.clone();
         let mut layers = Vec::new();
-        for pick in picked {
+        let local = picked.into_iter().map(|pick| (from, pick, copy.unpack));
+        let fetched = fetched.iter().map(|f| (&f.tree, f.picked(), f.unpack));
+        for (from, pick, unpack) in local.chain(fetched) {
             let archive = match from.get(&pick.path).map(|node| &node.kind) {
-                Some(Kind::File(content)) => self.archive(content)?,
+                Some(Kind::File(content)) if unpack => self.archive(content)?,
                 _ => None,
             };
             let layer = match archive {

@@ -1,5 +1,6 @@
 //! Carrying out a plan: stage by stage, step by step.
 
+mod fetch;
 mod inputs;
 mod make;
 mod parts;

@@ -77,6 +77,8 @@ impl Performer<'_> {
                     ..
                 } = &copy.spec;
                 let word = if copy.unpack { "ADD" } else { "COPY" };
+                let addresses = copy.addresses.iter().map(|address| &address.url);
+                let sources: Vec<_> = sources.iter().chain(addresses).cloned().collect();
                 parts.instruction = format!("{word} {} {destination}", sources.join(" "));
                 for (name, content) in heredocs {
                     set(&format!("the heredoc {name}"), content);
@@ -93,9 +95,23 @@ impl Performer<'_> {
                 if !copy.spec.exclude.is_empty() {
                     set("--exclude", &copy.spec.exclude.join(" "));
                 }
-                if let Inputs::Copied { from, picked } = inputs {
+                if let Inputs::Copied {
+                    from,
+                    picked,
+                    fetched,
+                } = inputs
+                {
                     parts.files = copy::key_files(&copy.spec.exclude, from, picked)
                         .map_err(|e| self.copy_error(step, copy, &e))?;
+                    let addresses = copy.addresses.iter().zip(fetched);
+                    parts.files.extend(
+                        addresses.map(|(a, fetched)| (a.url.clone(), fetched.digest.to_string())),
+                    );
+                }
+                for address in copy.addresses.iter().filter(|address| address.unpack) {
+                    parts
+                        .settings
+                        .insert(format!("--unpack of {}", address.url), "true".to_owned());
                 }
             }
         }

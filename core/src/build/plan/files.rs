@@ -29,6 +29,7 @@ impl Planner<'_> {
             spec,
             source_spans,
             from,
+            addresses: Vec::new(),
             unpack: false,
         })
     }
@@ -39,27 +40,14 @@ impl Planner<'_> {
         instruction: &Instruction,
         add: &ast::Add,
     ) -> Option<CopyStep> {
-        let (spec, source_spans) = self.files(stage, instruction, &add.files)?;
-        for (source, span) in spec.sources.iter().zip(&source_spans) {
-            if is_remote(source) {
-                self.diagnostics.push(
-                    Diagnostic::error(
-                        "RemoteAdd",
-                        *span,
-                        format!("{source} is an address, and ADD takes local files only so far"),
-                    )
-                    .note("download the file into the build context first"),
-                );
-            }
-        }
-        if let Some(checksum) = &add.checksum {
-            self.unsupported(checksum.span, "ADD --checksum");
-        }
+        let (mut spec, mut source_spans) = self.files(stage, instruction, &add.files)?;
+        let addresses = self.addresses(stage, add, &mut spec, &mut source_spans);
         self.check_sources(self.context, &spec, &source_spans);
         Some(CopyStep {
             spec,
             source_spans,
             from: CopyFrom::Context,
+            addresses,
             unpack: add.unpack.unwrap_or(true),
         })
     }
@@ -67,9 +55,7 @@ impl Planner<'_> {
     /// Reports every source that is not in the context, and every pattern that is malformed.
     fn check_sources(&mut self, context: &Context, spec: &CopySpec, spans: &[Span]) {
         for (source, span) in spec.sources.iter().zip(spans) {
-            if !is_remote(source) {
-                self.check_source(context, source, *span);
-            }
+            self.check_source(context, source, *span);
         }
     }
 
@@ -202,10 +188,4 @@ pub(super) fn context_of<'c>(main: &'c Context, from: &'c CopyFrom) -> Option<&'
         CopyFrom::Named(context) => Some(context),
         CopyFrom::Stage(_) | CopyFrom::Image(_) => None,
     }
-}
-
-fn is_remote(source: &str) -> bool {
-    ["http://", "https://", "git://", "git@"]
-        .iter()
-        .any(|scheme| source.starts_with(scheme))
 }

@@ -3,6 +3,7 @@
 //! Planning reads no file and runs nothing. What it finds wrong are diagnostics, all of them at
 //! once; what it returns is what will be done, so printing it is `--dry-run`.
 
+pub(super) mod addresses;
 mod changes;
 mod files;
 mod run;
@@ -18,6 +19,7 @@ pub use changes::{ChangeError, change};
 use super::copy::CopySpec;
 use super::executor::{CacheMount, RunNetwork};
 use crate::diagnostic::{Diagnostic, Span, did_you_mean, has_errors};
+use crate::digest::Digest;
 use crate::dockerfile::{self as ast, Dockerfile, Instruction, Kind};
 use crate::image::Image;
 use crate::reference::Reference;
@@ -127,7 +129,22 @@ pub struct CopyStep {
     pub source_spans: Vec<Span>,
     /// Where the sources are.
     pub from: CopyFrom,
+    /// What is fetched (ADD), and put where the sources go.
+    pub addresses: Vec<Address>,
     /// Whether archives among the sources are unpacked (ADD).
+    pub unpack: bool,
+}
+
+/// A file that is fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// Its http or https address.
+    pub url: String,
+    /// Where it stands in the Dockerfile.
+    pub span: Span,
+    /// What it must be.
+    pub checksum: Option<Digest>,
+    /// Whether an archive is unpacked.
     pub unpack: bool,
 }
 
