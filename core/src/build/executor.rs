@@ -8,7 +8,9 @@ use crate::store::{Store, StoreError};
 use crate::tree::Tree;
 
 /// Runs commands. COPY, ENV and WORKDIR never reach it.
-pub trait Executor {
+///
+/// Steps that do not need each other run at the same time.
+pub trait Executor: Sync {
     /// Runs `step` on the file system that `base`, lowest first, makes, and stores what changed.
     ///
     /// Output is reported as [`Event::StepOutput`].
@@ -19,6 +21,14 @@ pub trait Executor {
         step: &RunStep,
         on: &mut dyn FnMut(Event),
     ) -> Result<Ran, ExecutorError>;
+
+    /// Ends what runs, and lets nothing more begin: the build has failed.
+    fn stop(&self) {}
+
+    /// Whether somebody has asked for the end of the build; asked before every step.
+    fn check(&self) -> Result<(), ExecutorError> {
+        Ok(())
+    }
 }
 
 /// What to run, and as whom.
@@ -151,6 +161,9 @@ pub enum ExecutorError {
         /// Its name, such as `SIGINT`.
         name: &'static str,
     },
+    /// It was ended, or did not begin, because the build had failed elsewhere.
+    #[error("stopped, because another step failed")]
+    Stopped,
     /// The container could not be made.
     #[error("{0}")]
     Container(String),

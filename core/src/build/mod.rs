@@ -77,6 +77,9 @@ pub struct BuildOptions {
     /// The time of everything that is made, in seconds since 1970. Without it, what a RUN makes
     /// bears the time at which it ran, and a build without RUN bears its base image's time.
     pub source_date_epoch: Option<i64>,
+    /// How many stages are built at the same time; with 0 or 1, one after the other, without any
+    /// thread. The result is the same.
+    pub jobs: usize,
     /// Which Dockerfile this is, so that the last build of the same one can be compared with.
     pub place: String,
 }
@@ -117,11 +120,16 @@ pub enum BuildError {
     /// A RUN failed.
     #[error("{source}")]
     Run {
+        /// The step's number in the build, from 1.
+        step: usize,
         /// The instruction, in the Dockerfile.
         span: crate::diagnostic::Span,
         /// What happened.
         source: ExecutorError,
     },
+    /// A stage was given up, because another one had failed. It is never what a build reports.
+    #[error("stopped, because another step failed")]
+    Stopped,
     /// An image cannot be read.
     #[error(transparent)]
     Image(#[from] ImageError),
@@ -131,11 +139,16 @@ pub enum BuildError {
 }
 
 /// Carries out `plan`, step by step, and commits the image of its last stage.
+///
+/// Stages are built at the same time, as far as they do not need each other; of two steps that
+/// are the same, the second waits for the first and takes its result. So what is made depends on
+/// the plan alone, and only the order of the events is another one each time. When a step fails,
+/// the others are ended, and the first failure is what is reported.
 pub fn build(
     plan: &Plan,
     host: &Host<'_>,
     options: &BuildOptions,
-    on: &mut dyn FnMut(Event),
+    on: &mut (dyn FnMut(Event) + Send),
 ) -> Result<Built, BuildError> {
     perform::perform(plan, host, options, on)
 }

@@ -1,8 +1,7 @@
 //! Builds from text to image, on a store in memory with an executor that only writes a note.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::cache::MemoryCache;
 use super::context::Context;
@@ -24,7 +23,7 @@ use crate::tree::{Kind, Node, Timestamp, Tree};
 /// Writes down what it was asked for, as a file of the layer.
 #[derive(Default)]
 struct Notes {
-    steps: RefCell<Vec<RunStep>>,
+    steps: Mutex<Vec<RunStep>>,
 }
 
 impl Executor for Notes {
@@ -44,7 +43,7 @@ impl Executor for Notes {
             stream: 1,
             text: "hello\n".into(),
         });
-        self.steps.borrow_mut().push(step.clone());
+        self.steps.lock().unwrap().push(step.clone());
         let tree = tree(&[(&format!("ran/{}", step.number), &command)]);
         Ok(Ran {
             layer: store_layer(store.as_ref(), &diff(&Tree::new(), &tree))?,
@@ -149,7 +148,7 @@ impl Yard {
         &self,
         dockerfile: &str,
         options: &BuildOptions,
-        on: &mut dyn FnMut(Event),
+        on: &mut (dyn FnMut(Event) + Send),
     ) -> Result<Built, BuildError> {
         let plan = self.plan(dockerfile).unwrap();
         let host = Host {
@@ -231,7 +230,7 @@ fn the_notes_dockerfile_becomes_an_image() {
         yard.file(&built.image, "usr/local/app/requirements.txt"),
         "uvicorn\n"
     );
-    let steps = yard.notes.steps.borrow();
+    let steps = yard.notes.steps.lock().unwrap();
     assert_eq!(
         steps[0].args,
         [
@@ -324,7 +323,8 @@ FROM out\nCOPY a /\n";
     let ran: Vec<_> = yard
         .notes
         .steps
-        .borrow()
+        .lock()
+        .unwrap()
         .iter()
         .map(|s| s.args[2].clone())
         .collect();
@@ -358,7 +358,7 @@ RUN echo\n";
         &["PATH=/bin", "LANG=C", "E=outer w-outer", "F=", "W=env"]
     );
     assert_eq!(yard.file(&built.image, "env/outer.txt"), "x");
-    let step = &yard.notes.steps.borrow()[0];
+    let step = &yard.notes.steps.lock().unwrap()[0];
     assert_eq!(step.env[5..], ["V=outer".to_owned()]);
     let warnings = yard.plan(dockerfile).unwrap().warnings;
     let undefined = warnings.iter().find(|w| w.rule == "UndefinedVar").unwrap();
@@ -375,7 +375,7 @@ fn arguments_go_on_with_a_stage_and_the_later_of_two_names_counts() {
     let check = |dockerfile: &str, seen: &[&str], kept: &[&str]| {
         let yard = yard(&[]);
         let built = yard.build(&format!("FROM scratch AS a\n{dockerfile}\nRUN echo\n"));
-        let step = &yard.notes.steps.borrow()[0];
+        let step = &yard.notes.steps.lock().unwrap()[0];
         // The first variable is the search path, here and in the image.
         assert_eq!(step.env[1..], *seen, "{dockerfile}");
         assert_eq!(
@@ -522,7 +522,7 @@ fn a_failing_step_keeps_what_was_made_before() {
         (error, events)
     };
     let (error, _) = fail();
-    let BuildError::Run { span, source } = error else {
+    let BuildError::Run { span, source, .. } = error else {
         panic!("{error}");
     };
     assert_eq!(&dockerfile[span.range()], "RUN exit 3");
@@ -688,7 +688,7 @@ RUN --mount=target=/src,source=d --mount=from=files,src=/d/x,target=x \\\n\
     .into();
     yard.build(dockerfile);
     {
-        let step = &yard.notes.steps.borrow()[0];
+        let step = &yard.notes.steps.lock().unwrap()[0];
         assert_eq!(step.env.last().map(String::as_str), Some("TOKEN=t"));
         let said: Vec<_> = step.mounts.iter().map(told).collect();
         assert_eq!(
@@ -753,7 +753,10 @@ fn named_contexts_are_bases_sources_and_take_the_place_of_stages() {
     assert_eq!(yard.file(&built.image, "f"), "named");
     assert_eq!(yard.file(&built.image, "copied"), "named");
     assert_eq!(yard.file(&built.image, "shell"), "sh");
-    assert!(yard.notes.steps.borrow().is_empty(), "a replaced stage ran");
+    assert!(
+        yard.notes.steps.lock().unwrap().is_empty(),
+        "a replaced stage ran"
+    );
     let errors = yard.errors("FROM scratch\nCOPY --from=tools g /\n");
     assert_eq!(errors, ["g: \"g\" is not in the build context"]);
 }
@@ -789,7 +792,8 @@ fn security_is_given_up_only_by_permission() {
     let insecure: Vec<_> = yard
         .notes
         .steps
-        .borrow()
+        .lock()
+        .unwrap()
         .iter()
         .map(|s| s.insecure)
         .collect();
@@ -851,4 +855,123 @@ fn what_add_fetches_counts_by_its_content() {
         &format!("--checksum={digest} {url} {url}"),
         "one http address",
     );
+}
+
+/// Runs `meet` only together with another one, and `wait` until it is stopped.
+#[derive(Default)]
+struct Meeting {
+    notes: Notes,
+    met: Mutex<usize>,
+    stopped: Mutex<bool>,
+    changed: std::sync::Condvar,
+}
+
+const LONG: std::time::Duration = std::time::Duration::from_secs(20);
+
+impl Executor for Meeting {
+    fn run(
+        &self,
+        store: &Arc<dyn Store>,
+        base: &[StoredLayer],
+        step: &RunStep,
+        on: &mut dyn FnMut(Event),
+    ) -> Result<Ran, ExecutorError> {
+        if step.args[2] == "meet" {
+            let mut met = self.met.lock().unwrap();
+            *met += 1;
+            self.changed.notify_all();
+            let waited = self.changed.wait_timeout_while(met, LONG, |met| *met < 2);
+            assert!(!waited.unwrap().1.timed_out(), "nobody came");
+        }
+        if step.args[2] == "wait" {
+            let stopped = self.stopped.lock().unwrap();
+            let waited = self
+                .changed
+                .wait_timeout_while(stopped, LONG, |stopped| !*stopped);
+            assert!(!waited.unwrap().1.timed_out(), "nobody stopped it");
+            return Err(ExecutorError::Stopped);
+        }
+        self.notes.run(store, base, step, on)
+    }
+
+    fn stop(&self) {
+        *self.stopped.lock().unwrap() = true;
+        self.changed.notify_all();
+    }
+}
+
+fn build_together(
+    yard: &Yard,
+    executor: &dyn Executor,
+    dockerfile: &str,
+) -> Result<Built, BuildError> {
+    let plan = yard.plan(dockerfile).unwrap();
+    let host = Host {
+        store: Arc::clone(&yard.store),
+        cache: &yard.cache,
+        executor,
+        context: &yard.context,
+        secrets: &yard.secrets,
+        fetch: None,
+    };
+    let options = BuildOptions {
+        jobs: 4,
+        ..BuildOptions::default()
+    };
+    build(&plan, &host, &options, &mut |_| {})
+}
+
+#[test]
+fn stages_that_do_not_need_each_other_run_together() {
+    let yard = yard(&[]);
+    let dockerfile = "FROM base AS a\nRUN meet\nFROM scratch AS b\nCOPY --from=a /bin /\n\
+                      FROM python:3.12 AS c\nRUN before\nRUN meet\n\
+                      FROM scratch\nCOPY --from=b / /b\nCOPY --from=c / /c\n";
+    let built = build_together(&yard, &Meeting::default(), dockerfile).unwrap();
+    assert_eq!(built.steps.len(), 6);
+    let names: Vec<_> = built.steps.iter().map(|step| step.stage.as_str()).collect();
+    assert_eq!(names, ["a", "b", "c", "c", "stage-3", "stage-3"]);
+}
+
+#[test]
+fn what_is_made_does_not_depend_on_who_is_faster() {
+    let stages: String = (0..12)
+        .map(|n| format!("FROM base AS s{n}\nRUN same\nRUN other {}\n", n % 3))
+        .collect::<Vec<_>>()
+        .concat();
+    let copies = (0..12).map(|n| format!("COPY --from=s{n} / /d{n}\n"));
+    let dockerfile = format!("{stages}FROM scratch\n{}", copies.collect::<String>());
+    let one = yard(&[]);
+    let alone = one.build(&dockerfile);
+    for _ in 0..10 {
+        let many = yard(&[]);
+        let together = build_together(&many, &many.notes, &dockerfile).unwrap();
+        // Equal steps ran once, so each of the four kinds did.
+        assert_eq!(many.notes.steps.lock().unwrap().len(), 4);
+        assert_eq!(together.steps.len(), alone.steps.len());
+        let keys = |built: &Built| -> Vec<_> {
+            built
+                .steps
+                .iter()
+                .map(|step| step.instruction.clone())
+                .collect()
+        };
+        assert_eq!(keys(&together), keys(&alone));
+        assert_eq!(together.image.layers().len(), 12);
+    }
+}
+
+#[test]
+fn a_failure_ends_what_runs_beside_it_and_is_what_is_told() {
+    let yard = yard(&[]);
+    let dockerfile = "FROM base AS a\nRUN wait\nFROM base AS b\nRUN exit 3\n\
+                      FROM scratch\nCOPY --from=a / /a\nCOPY --from=b / /b\n";
+    for _ in 0..10 {
+        let error = build_together(&yard, &Meeting::default(), dockerfile).unwrap_err();
+        let BuildError::Run { step, source, .. } = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(step, 4);
+        assert!(matches!(source, ExecutorError::Failed { code: 3, .. }));
+    }
 }

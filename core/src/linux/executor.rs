@@ -5,12 +5,13 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::containers::ContainerDirectory;
-use super::runtime::{Request, RunError, Streams, run};
+use super::runtime::{Request, RunError, Streams, run_until};
 use super::snapshot::{RootFs, Snapshots, changes};
 use super::step_mounts::StepMounts;
+use super::stop::Stop;
 use crate::build::executor::{Executor, ExecutorError, Ran, RunNetwork, RunStep};
 use crate::event::Event;
 use crate::image::{StoredLayer, store_layer};
@@ -37,6 +38,8 @@ pub struct LinuxExecutor<'a> {
     pub surroundings: Surroundings,
     /// Whether every request to the kernel is reported.
     pub explain: bool,
+    /// How what runs is ended.
+    pub stop: Stop,
 }
 
 /// What every step finds around it, whatever the Dockerfile says.
@@ -73,6 +76,9 @@ impl Surroundings {
     }
 }
 
+/// How long to wait before a cache that somebody else has is asked for again.
+const CACHE_PATIENCE: Duration = Duration::from_millis(20);
+
 impl Executor for LinuxExecutor<'_> {
     fn run(
         &self,
@@ -97,10 +103,12 @@ impl Executor for LinuxExecutor<'_> {
             .snapshots
             .prepare(&lower, &place.path, true, on)
             .map_err(failed)?;
-        let mounts = StepMounts::make(&step.mounts, &place.path, &self.caches).map_err(failed)?;
+        let mounts = self.mounts(step, &place.path, on)?;
         let request = self.request(step, &place, root, &mounts)?;
         let number = step.number;
-        let exit = match run(&request, &mut |event| on(as_step(event, number))) {
+        self.check()?;
+        let on_step = &mut |event| on(as_step(event, number));
+        let exit = match run_until(&request, Some(self.stop.descriptor()), on_step) {
             Ok(exit) => exit.code(),
             // That the image does not have the command is the step's failure, as in BuildKit.
             Err(error @ (RunError::NotFound { .. } | RunError::NotExecutable { .. })) => {
@@ -111,6 +119,7 @@ impl Executor for LinuxExecutor<'_> {
                 });
                 error.exit_code()
             }
+            Err(RunError::Stopped) => return Err(self.stop.why()),
             Err(error) => return Err(ended(error)),
         };
         if exit != 0 {
@@ -128,9 +137,54 @@ impl Executor for LinuxExecutor<'_> {
             finished: Some(now().rfc3339()),
         })
     }
+
+    fn stop(&self) {
+        self.stop.stop(None);
+    }
+
+    fn check(&self) -> Result<(), ExecutorError> {
+        if self.stop.is_stopped() {
+            return Err(self.stop.why());
+        }
+        Ok(())
+    }
 }
 
 impl LinuxExecutor<'_> {
+    /// Does `work`, in which steps run at the same time, and minds the signals meanwhile: one that
+    /// asks for the end goes to all steps, whichever thread it would have come to.
+    pub fn mind_signals<T>(&self, work: impl FnOnce() -> T) -> Result<T, ExecutorError> {
+        self.stop.mind_signals(work).map_err(failed)
+    }
+
+    /// Makes the step's mounts, and says when it has to wait for a cache.
+    fn mounts(
+        &self,
+        step: &RunStep,
+        place: &Path,
+        on: &mut dyn FnMut(Event),
+    ) -> Result<StepMounts, ExecutorError> {
+        let mut said = String::new();
+        let mut wait = |id: &str| {
+            if said != id {
+                id.clone_into(&mut said);
+                on(Event::StepOutput {
+                    step: step.number,
+                    stream: 2,
+                    text: format!("waiting for the cache {id}, which another step uses\n"),
+                });
+            }
+            std::thread::sleep(CACHE_PATIENCE);
+            self.check().map_err(|e| e.to_string())
+        };
+        StepMounts::make(&step.mounts, place, &self.caches, &mut wait).map_err(|message| {
+            // What ended the waiting says more.
+            self.check()
+                .err()
+                .unwrap_or(ExecutorError::Container(message))
+        })
+    }
+
     fn request(
         &self,
         step: &RunStep,

@@ -18,6 +18,7 @@ pub mod containers;
 pub mod executor;
 pub mod runtime;
 mod step_mounts;
+pub mod stop;
 pub mod userns;
 
 mod control;

@@ -1,5 +1,6 @@
 //! What a build step sees mounted, made real: files written down, caches found and locked.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
@@ -22,9 +23,16 @@ pub(super) struct StepMounts {
 
 impl StepMounts {
     /// Makes `mounts` real: their files below `place`, which goes away with the container,
-    /// their caches below `caches`. The error is a sentence.
-    pub(super) fn make(mounts: &[RunMount], place: &Path, caches: &Path) -> Result<Self, String> {
+    /// their caches below `caches`. `wait` is called again and again while somebody else has a
+    /// cache, and may give up. The error is a sentence.
+    pub(super) fn make(
+        mounts: &[RunMount],
+        place: &Path,
+        caches: &Path,
+        wait: &mut dyn FnMut(&str) -> Result<(), String>,
+    ) -> Result<Self, String> {
         let mut made = Self::default();
+        let found = made.caches(mounts, caches, wait)?;
         for (number, mount) in mounts.iter().enumerate() {
             let spot = place.join(format!("mount-{number}"));
             match mount {
@@ -54,9 +62,9 @@ impl StepMounts {
                     made.bind(&spot.join("content"), target, *read_only);
                 }
                 RunMount::Cache { target, cache } => {
-                    let (path, lock) = cache_directory(cache, caches)?;
-                    made.bind(&path, target, cache.read_only);
-                    made.locks.push(lock);
+                    if let Some(path) = found.get(&cache.id) {
+                        made.bind(path, target, cache.read_only);
+                    }
                 }
                 RunMount::Tmpfs { target, size } => made.tmpfs.push(Tmpfs {
                     target: target.clone(),
@@ -70,6 +78,33 @@ impl StepMounts {
         Ok(made)
     }
 
+    /// Finds the caches and locks them, always in the order of their IDs: of two steps that need
+    /// the same two, each could otherwise hold what the other waits for. A cache that a step
+    /// mounts twice is locked once, as strictly as either asks.
+    fn caches(
+        &mut self,
+        mounts: &[RunMount],
+        caches: &Path,
+        wait: &mut dyn FnMut(&str) -> Result<(), String>,
+    ) -> Result<BTreeMap<String, PathBuf>, String> {
+        let mut wanted: BTreeMap<&str, CacheMount> = BTreeMap::new();
+        for mount in mounts {
+            if let RunMount::Cache { cache, .. } = mount {
+                let one = wanted.entry(&cache.id).or_insert_with(|| cache.clone());
+                if cache.sharing != CacheSharing::Shared {
+                    one.sharing = cache.sharing;
+                }
+            }
+        }
+        let mut found = BTreeMap::new();
+        for (id, cache) in wanted {
+            let (path, lock) = cache_directory(&cache, caches, wait)?;
+            found.insert(id.to_owned(), path);
+            self.locks.push(lock);
+        }
+        Ok(found)
+    }
+
     fn bind(&mut self, source: &Path, target: &str, read_only: bool) {
         self.binds.push(Bind {
             source: source.display().to_string(),
@@ -80,7 +115,11 @@ impl StepMounts {
 }
 
 /// The directory of a cache, locked as its sharing asks; made when it is not there.
-fn cache_directory(cache: &CacheMount, caches: &Path) -> Result<(PathBuf, File), String> {
+fn cache_directory(
+    cache: &CacheMount,
+    caches: &Path,
+    wait: &mut dyn FnMut(&str) -> Result<(), String>,
+) -> Result<(PathBuf, File), String> {
     directory(caches, 0o700).map_err(at("create directory", caches))?;
     let id = Digest::of(cache.id.as_bytes());
     for copy in 0.. {
@@ -91,16 +130,12 @@ fn cache_directory(cache: &CacheMount, caches: &Path) -> Result<(PathBuf, File),
         };
         let beside = path.with_extension("lock");
         let lock = File::create(&beside).map_err(at("create", &beside))?;
-        let locked = match cache.sharing {
-            CacheSharing::Shared => lock.lock_shared().map(|()| true),
-            CacheSharing::Locked => lock.lock().map(|()| true),
-            CacheSharing::Private => match lock.try_lock() {
-                Ok(()) => Ok(true),
-                Err(TryLockError::WouldBlock) => Ok(false),
-                Err(TryLockError::Error(e)) => Err(e),
-            },
-        };
-        if !locked.map_err(at("lock", &beside))? {
+        let mut locked = try_lock(&lock, cache.sharing).map_err(at("lock", &beside))?;
+        while !locked && cache.sharing != CacheSharing::Private {
+            wait(&cache.id)?;
+            locked = try_lock(&lock, cache.sharing).map_err(at("lock", &beside))?;
+        }
+        if !locked {
             continue;
         }
         if !path.is_dir() {
@@ -114,6 +149,19 @@ fn cache_directory(cache: &CacheMount, caches: &Path) -> Result<(PathBuf, File),
         return Ok((path, lock));
     }
     Err(format!("every copy of the cache {} is in use", cache.id))
+}
+
+/// Whether the lock could be had at once.
+fn try_lock(lock: &File, sharing: CacheSharing) -> io::Result<bool> {
+    let tried = match sharing {
+        CacheSharing::Shared => lock.try_lock_shared(),
+        CacheSharing::Private | CacheSharing::Locked => lock.try_lock(),
+    };
+    match tried {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(e)) => Err(e),
+    }
 }
 
 fn directory(path: &Path, mode: u32) -> io::Result<()> {
@@ -148,7 +196,9 @@ mod tests {
             return;
         }
         let place = tempfile::tempdir().unwrap();
-        let get = |id, sharing| cache_directory(&cache(id, sharing), place.path()).unwrap();
+        let wait = &mut |id: &str| Err(format!("{id} is locked"));
+        let mut get = |id, sharing| cache_directory(&cache(id, sharing), place.path(), wait);
+        let mut get = |id, sharing| get(id, sharing).unwrap();
         let (first, lock) = get("/root/.cache", CacheSharing::Private);
         let (second, _brother) = get("/root/.cache", CacheSharing::Private);
         assert_ne!(first, second);
@@ -159,5 +209,36 @@ mod tests {
         let (b, _b) = get("shared", CacheSharing::Shared);
         assert_eq!(a, b);
         assert_eq!(fs::metadata(a).unwrap().permissions().mode() & 0o777, 0o750);
+        let wait = &mut |id: &str| Err(format!("{id} is in use"));
+        let locked = cache("shared", CacheSharing::Locked);
+        let error = cache_directory(&locked, place.path(), wait).unwrap_err();
+        assert_eq!(error, "shared is in use");
+    }
+
+    #[test]
+    fn a_cache_that_is_mounted_twice_does_not_wait_for_itself() {
+        if !nix::unistd::geteuid().is_root() {
+            println!("SKIP a_cache_that_is_mounted_twice: needs root to set owners");
+            return;
+        }
+        let place = tempfile::tempdir().unwrap();
+        let mount = |target: &str, id: &str, sharing| RunMount::Cache {
+            target: target.to_owned(),
+            cache: cache(id, sharing),
+        };
+        let mounts = [
+            mount("/z", "z", CacheSharing::Locked),
+            mount("/one", "a", CacheSharing::Shared),
+            mount("/two", "a", CacheSharing::Locked),
+        ];
+        let caches = place.path().join("caches");
+        let wait = &mut |id: &str| Err(format!("{id} is in use"));
+        let made = StepMounts::make(&mounts, place.path(), &caches, wait).unwrap();
+        let source = |n: usize| &made.binds[n].source;
+        assert_eq!(source(1), source(2));
+        assert_ne!(source(0), source(1));
+        // The stricter of the two counts.
+        let shared = cache("a", CacheSharing::Shared);
+        assert!(cache_directory(&shared, &caches, wait).is_err());
     }
 }

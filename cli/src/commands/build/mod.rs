@@ -11,6 +11,7 @@ mod surroundings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use coracle::build::cache_directory::CacheDirectory;
@@ -22,6 +23,7 @@ use coracle::dockerfile::{self, Kind};
 use coracle::image::Image;
 use coracle::linux::executor::{LinuxExecutor, Surroundings};
 use coracle::linux::snapshot::Snapshots;
+use coracle::linux::stop::Stop;
 use coracle::linux::userns;
 use coracle::reference::Reference;
 use coracle::spec::Platform;
@@ -243,6 +245,9 @@ fn carry_out(
         no_cache_stages: no_cache_stages(options, sources)?,
         surroundings: surroundings.key(),
         source_date_epoch: source_date_epoch()?,
+        jobs: std::thread::available_parallelism()
+            .map_or(1, NonZero::get)
+            .max(4),
         place: sources.place(options.target.as_deref()),
     };
     let executor = LinuxExecutor {
@@ -252,6 +257,7 @@ fn carry_out(
         architecture: context.platform.architecture.clone(),
         surroundings,
         explain: options.explain.is_some(),
+        stop: Stop::new().map_err(|e| Failure::io("make a pipe", &e))?,
     };
     let host = Host {
         store: std::sync::Arc::clone(store),
@@ -272,11 +278,18 @@ fn carry_out(
     });
     let mut log = report::Log::default();
     let mut transcript = Transcript::begin(&context.root.join("build.log"))?;
-    let built = build::build(plan, &host, &build_options, &mut |event| {
+    let mut on = |event| {
         log.event(&event);
         transcript.event(&event);
         watcher.event(&event);
-    });
+    };
+    let mut work = || build::build(plan, &host, &build_options, &mut on);
+    // A single stage is built by this thread alone, and a signal may end it at any time.
+    let built = if plan.stages.len() > 1 {
+        executor.mind_signals(work)?
+    } else {
+        work()
+    };
     watcher.end(built.is_ok());
     built.map_err(|error| report::build_error(error, sources, &log, &transcript.path))
 }

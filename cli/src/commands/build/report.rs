@@ -22,9 +22,15 @@ use crate::progress;
 /// The end of what each step's process wrote, to be shown again when the step fails.
 #[derive(Debug, Default)]
 pub(super) struct Log {
-    steps: BTreeMap<usize, String>,
-    last: usize,
+    steps: BTreeMap<usize, Said>,
+}
+
+#[derive(Debug, Default)]
+struct Said {
+    /// What the step is called.
     name: String,
+    /// The end of what it wrote.
+    text: String,
 }
 
 impl Log {
@@ -36,11 +42,10 @@ impl Log {
     pub(super) fn event(&mut self, event: &Event) {
         match event {
             Event::StepStarted { step, name, .. } => {
-                self.last = *step;
-                self.name.clone_from(name);
+                self.steps.entry(*step).or_default().name.clone_from(name);
             }
             Event::StepOutput { step, text, .. } => {
-                let log = self.steps.entry(*step).or_default();
+                let log = &mut self.steps.entry(*step).or_default().text;
                 log.push_str(text);
                 if log.len() > 2 * Self::MOST {
                     let cut = log.ceil_char_boundary(log.len() - Self::MOST);
@@ -51,24 +56,18 @@ impl Log {
         }
     }
 
-    /// What the step that was begun last has written, or the end of it.
-    fn text(&self) -> &str {
-        self.steps.get(&self.last).map_or("", String::as_str)
-    }
-
-    /// Its last lines.
-    fn tail(&self) -> String {
-        let lines: Vec<_> = self.text().lines().collect();
-        let mut out = String::new();
+    /// The last lines of what a step has written, under its name, as BuildKit shows them; nothing
+    /// of a step that wrote nothing.
+    fn tail(&self, step: usize) -> String {
+        let Some(said) = self.steps.get(&step).filter(|said| !said.text.is_empty()) else {
+            return String::new();
+        };
+        let lines: Vec<_> = said.text.lines().collect();
+        let mut out = format!("------\n > {}:\n", said.name);
         for line in &lines[lines.len().saturating_sub(Self::LINES)..] {
             let _ = writeln!(out, "{line}");
         }
-        out
-    }
-
-    /// Whether it wrote more than is shown.
-    fn is_cut(&self) -> bool {
-        self.text().lines().count() > Self::LINES
+        out + "------\n"
     }
 }
 
@@ -136,6 +135,7 @@ pub(super) fn build_error(
         BuildError::Source(diagnostic) => source_error(&[*diagnostic], sources),
         BuildError::Run {
             span,
+            step: _,
             source: source @ ExecutorError::Interrupted { signal, .. },
         } => {
             let line = Position::of(&sources.dockerfile, span.start).line;
@@ -143,22 +143,17 @@ pub(super) fn build_error(
                 .hint("What was done before this step is in the cache.")
                 .code(u8::try_from(128 + signal).unwrap_or(u8::MAX))
         }
-        BuildError::Run { span, source } => {
+        BuildError::Run { span, step, source } => {
             let code = match &source {
                 ExecutorError::Failed { code, .. } => u8::try_from(*code).unwrap_or(1),
                 _ => OWN_FAILURE,
             };
             let place = Position::of(&sources.dockerfile, span.start);
             let mut message = format!("{}:{}: {source}\n", sources.name, place.line);
-            let tail = log.tail();
-            if !tail.is_empty() {
-                let _ = write!(message, "------\n > {}:\n{tail}------\n", log.name);
-            }
-            let _ = write!(message, "{}", excerpt(sources, span));
-            if log.is_cut() {
-                let path = transcript.display();
-                let _ = writeln!(message, "The whole output is in {path}");
-            }
+            message.push_str(&log.tail(step));
+            message.push_str(&excerpt(sources, span));
+            let path = transcript.display();
+            let _ = writeln!(message, "The whole output is in {path}");
             Failure::new(message.trim_end()).code(code)
         }
         other => Failure::from(other),

@@ -37,7 +37,7 @@ impl Fetched {
     }
 }
 
-impl Performer<'_> {
+impl Performer<'_, '_> {
     /// Fetches a file into the store, where nothing names it: a collection takes it away. What
     /// has the checksum that is asked for and is there still is not fetched again.
     ///

@@ -39,8 +39,8 @@ pub(super) enum Inputs {
     },
 }
 
-impl Performer<'_> {
-    pub(super) fn inputs(&mut self, step: &Step) -> Result<Inputs, BuildError> {
+impl Performer<'_, '_> {
+    pub(super) fn inputs(&self, step: &Step) -> Result<Inputs, BuildError> {
         match &step.operation {
             Operation::Metadata | Operation::Workdir(_) => Ok(Inputs::Nothing),
             Operation::Copy(copy) => self.copied(step, copy),
@@ -48,7 +48,7 @@ impl Performer<'_> {
         }
     }
 
-    fn copied(&mut self, step: &Step, copy: &CopyStep) -> Result<Inputs, BuildError> {
+    fn copied(&self, step: &Step, copy: &CopyStep) -> Result<Inputs, BuildError> {
         let from = self.source_tree(&copy.from)?;
         let picked =
             copy::select(&copy.spec, &from).map_err(|e| self.copy_error(step, copy, &e))?;
@@ -69,19 +69,19 @@ impl Performer<'_> {
         })
     }
 
-    fn source_tree(&mut self, from: &CopyFrom) -> Result<Tree, BuildError> {
+    fn source_tree(&self, from: &CopyFrom) -> Result<Tree, BuildError> {
         match from {
             CopyFrom::Context => Ok(self.host.context.tree.clone()),
             CopyFrom::Named(context) => Ok(context.tree.clone()),
             CopyFrom::Stage(index) => {
-                let layers = self.finished[*index].layers.clone();
-                self.tree(&layers)
+                let draft = self.finished(*index)?;
+                self.tree(&draft.layers)
             }
             CopyFrom::Image(image) => self.tree(&image.layers()),
         }
     }
 
-    fn mounted(&mut self, run: &RunPlan) -> Result<Inputs, BuildError> {
+    fn mounted(&self, run: &RunPlan) -> Result<Inputs, BuildError> {
         let mut mounts = Vec::new();
         let mut files = BTreeMap::new();
         let mut env = Vec::new();
@@ -145,7 +145,7 @@ impl Performer<'_> {
 
     /// The files of a bind mount, standing at `content`, and what of them counts for the key.
     fn bind(
-        &mut self,
+        &self,
         from: &CopyFrom,
         source: &str,
         span: Span,

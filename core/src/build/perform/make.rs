@@ -18,10 +18,10 @@ use crate::spec::{Descriptor, media};
 use crate::store::StoreError;
 use crate::tree::{Content, Kind, Timestamp, Tree};
 
-impl Performer<'_> {
+impl Performer<'_, '_> {
     /// Does what the step says.
     pub(super) fn make(
-        &mut self,
+        &self,
         step: &Step,
         draft: &Draft,
         inputs: Inputs,
@@ -59,7 +59,7 @@ impl Performer<'_> {
     }
 
     fn run(
-        &mut self,
+        &self,
         step: &Step,
         run: &RunPlan,
         inputs: Inputs,
@@ -92,10 +92,13 @@ impl Performer<'_> {
         };
         let executor = self.host.executor;
         let ran = executor
-            .run(&self.host.store, &draft.layers, &request, self.on)
+            .run(&self.host.store, &draft.layers, &request, &mut |event| {
+                self.report(event);
+            })
             .map_err(|source| match source {
                 ExecutorError::Store(error) => BuildError::Store(error),
                 source => BuildError::Run {
+                    step: self.number,
                     span: step.span,
                     source,
                 },
@@ -107,7 +110,7 @@ impl Performer<'_> {
     }
 
     fn copy(
-        &mut self,
+        &self,
         step: &Step,
         copy: &CopyStep,
         from: &Tree,

@@ -7,7 +7,7 @@ use crate::build::key::KeyParts;
 use crate::build::plan::{Mounted, Operation, Step};
 use crate::image::Draft;
 
-impl Performer<'_> {
+impl Performer<'_, '_> {
     /// Everything that the result of a step depends on.
     pub(super) fn key_parts(
         &self,
