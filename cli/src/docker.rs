@@ -274,11 +274,7 @@ const FLAGS: &[(&str, Plan, &[&str])] = &[
             "--use-api-socket",
         ],
     ),
-    (
-        "build",
-        Plan::Registry,
-        &["--push", "--cache-from", "--cache-to"],
-    ),
+    ("build", Plan::Registry, &["--push"]),
     (
         "build",
         Plan::Limits,

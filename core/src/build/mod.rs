@@ -8,6 +8,9 @@
 pub mod cache;
 #[cfg(feature = "fs")]
 pub mod cache_directory;
+pub mod carry;
+#[cfg(feature = "fs")]
+pub mod carry_directory;
 pub mod context;
 pub mod copy;
 pub mod executor;
@@ -80,6 +83,8 @@ pub struct BuildOptions {
     /// How many stages are built at the same time; with 0 or 1, one after the other, without any
     /// thread. The result is the same.
     pub jobs: usize,
+    /// Whether the image says which steps made its layers, so that others can use it as a cache.
+    pub inline_cache: bool,
     /// Which Dockerfile this is, so that the last build of the same one can be compared with.
     pub place: String,
 }
@@ -108,6 +113,9 @@ pub struct StepReport {
     pub why: Vec<key::Miss>,
     /// The layer's blob.
     pub layer: Digest,
+    /// When a process of it ended, RFC 3339.
+    #[serde(skip)]
+    pub finished: Option<String>,
 }
 
 /// Why there is no image.

@@ -975,3 +975,46 @@ fn a_failure_ends_what_runs_beside_it_and_is_what_is_told() {
         assert!(matches!(source, ExecutorError::Failed { code: 3, .. }));
     }
 }
+
+#[test]
+fn an_image_carries_the_steps_that_made_its_layers() {
+    use super::cache::Cache;
+    use super::carry::{self, Carried, CarriedCache, StoreOf};
+    let yard = yard(&[("a", "1")]);
+    let options = BuildOptions {
+        inline_cache: true,
+        ..BuildOptions::default()
+    };
+    let dockerfile = "FROM base AS x\nRUN x\nFROM base\nRUN make\nCOPY a /\nCOPY --from=x /ran /\n";
+    let built = yard.build_with(dockerfile, &options, &mut |_| {}).unwrap();
+    let steps = carry::of_image(&built.image);
+    assert_eq!(steps.len(), 3);
+    let made = steps
+        .iter()
+        .find(|step| step.key == built.steps[1].key)
+        .unwrap();
+    assert_eq!(made.entry.finished.as_deref(), Some("2026-01-02T03:04:05Z"));
+    assert_eq!(Some(made.entry.clone()), yard.cache.get(&made.key).unwrap());
+    assert!(carry::of_image(&yard.base).is_empty());
+
+    // A cache that knows nothing finds them there, and fetches what the store lacks.
+    let (own, store) = (MemoryCache::default(), Arc::clone(&yard.store));
+    let layer = made.entry.layer.blob.digest.clone();
+    let bytes = store.read(&layer).unwrap();
+    store.delete(&layer).unwrap();
+    let cache = |bytes: Vec<u8>| CarriedCache {
+        own: &own,
+        carried: vec![Carried {
+            steps: steps.iter().cloned().map(|s| (s.key, s.entry)).collect(),
+            open: Box::new(move |_| Ok(Some(Box::new(std::io::Cursor::new(bytes.clone()))))),
+        }],
+        store: StoreOf(Arc::clone(&store)),
+    };
+    let damaged = cache(b"other".to_vec());
+    assert_eq!(damaged.get(&made.key).unwrap(), None);
+    assert_eq!(store.size(&layer).unwrap(), None);
+    let whole = cache(bytes);
+    assert_eq!(whole.get(&made.key).unwrap(), Some(made.entry.clone()));
+    assert!(store.size(&layer).unwrap().is_some());
+    assert_eq!(own.get(&made.key).unwrap(), Some(made.entry.clone()));
+}

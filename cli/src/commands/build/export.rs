@@ -328,7 +328,7 @@ fn files(tree: &Tree, out: &mut dyn Write) -> Result<(), Failure> {
 
 /// Unpacks the archive that `write` writes into `directory`, which is made if it is not there.
 /// What is there already stays, unless something of the same name takes its place.
-fn into_directory(
+pub(super) fn into_directory(
     directory: &Path,
     write: &(dyn Fn(&mut dyn Write) -> Result<(), Failure> + Sync),
 ) -> Result<Report, Failure> {

@@ -1,5 +1,6 @@
 //! `coracle build`: from a Dockerfile and a directory to an image.
 
+mod caches;
 mod check;
 pub(crate) mod context;
 mod export;
@@ -14,7 +15,9 @@ use std::fs;
 use std::num::NonZero;
 use std::path::PathBuf;
 
+use coracle::build::cache::Cache;
 use coracle::build::cache_directory::CacheDirectory;
+use coracle::build::carry::{CarriedCache, StoreOf};
 use coracle::build::executor::RunNetwork;
 use coracle::build::plan::{self, Plan, PlanOptions};
 use coracle::build::{self, BuildOptions, Built, Host};
@@ -30,6 +33,7 @@ use coracle::spec::Platform;
 use coracle::store::Store;
 use coracle::tree::Timestamp;
 
+use self::caches::To;
 use self::context::Sources;
 use crate::commands::base::source_date_epoch;
 use crate::context::Context;
@@ -58,6 +62,8 @@ PATH is the build context: the directory whose files COPY and ADD may take, with
 .dockerignore leaves out. With - a tar archive on standard input, plain or packed with
 gzip, xz or zstd, is the context; anything else is a Dockerfile without one. -f - reads the
 Dockerfile from standard input. The base image must be here (`coracle images`).
+--cache-to takes the cache elsewhere: type=inline into the image, for --cache-from IMAGE;
+type=local,dest=DIRECTORY[,mode=max] into a directory, for type=local,src=DIRECTORY.
 --build-context names more files and images for FROM, COPY --from and RUN --mount: a
 directory, a tar archive, oci-layout://DIRECTORY[:TAG] or docker-image://IMAGE.
 
@@ -88,6 +94,12 @@ pub(crate) struct Options {
     /// Additional build contexts (e.g., name=path)
     #[arg(long, value_name = "stringArray")]
     pub(crate) build_context: Vec<String>,
+    /// External cache sources (e.g., "app:1", "type=local,src=path/to/dir")
+    #[arg(long, value_name = "stringArray")]
+    pub(crate) cache_from: Vec<String>,
+    /// Cache export destinations (e.g., "type=local,dest=path/to/dir")
+    #[arg(long, value_name = "stringArray")]
+    pub(crate) cache_to: Vec<String>,
     /// Look for what is wrong with the Dockerfile, and build nothing
     #[arg(long)]
     pub(crate) check: bool,
@@ -172,6 +184,8 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     }
     let plan_options = plan_options(options, context)?;
     let surroundings = surroundings::read(options)?;
+    let cache_to = caches::to(&options.cache_to)?;
+    let cache_from = caches::from(&options.cache_from)?;
     if !options.dry_run {
         userns::reenter(&mut |event| report::before(&event, options))?;
     }
@@ -209,7 +223,40 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         output::print(&report::dry_run(&plan))?;
         return Ok(0);
     }
-    let built = carry_out(&plan, &sources, options, surroundings, context, &store)?;
+    let own = CacheDirectory::open(context.root.join("cache"))?;
+    let (carried, missing) = caches::open(&cache_from, &*store, &plan_options.platform)?;
+    for message in missing.iter().filter(|_| !options.quiet) {
+        output::note(&output::warning(message));
+    }
+    let cache = CarriedCache {
+        own: &own,
+        carried,
+        store: StoreOf(std::sync::Arc::clone(&store)),
+    };
+    let build_options = BuildOptions {
+        no_cache: options.no_cache,
+        no_cache_stages: no_cache_stages(options, &sources)?,
+        surroundings: surroundings.key(),
+        source_date_epoch: source_date_epoch()?,
+        jobs: std::thread::available_parallelism()
+            .map_or(1, NonZero::get)
+            .max(4),
+        inline_cache: cache_to.contains(&To::Inline),
+        place: sources.place(options.target.as_deref()),
+    };
+    let work = Work {
+        plan: &plan,
+        sources: &sources,
+        options: &build_options,
+        cache: &cache,
+    };
+    let built = carry_out(&work, options, surroundings, context, &store)?;
+    for to in &cache_to {
+        let said = caches::write(to, &built, &own, &store, &plan_options.platform)?;
+        if let Some(said) = said.filter(|_| !options.quiet) {
+            output::note(&report::done(&said));
+        }
+    }
     for export in &exports {
         let (said, warnings) = export.write(&built.image, &tags, &store, &plan_options.platform)?;
         if !options.quiet {
@@ -227,29 +274,26 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     Ok(0)
 }
 
+/// What is to be done, once all is read and planned.
+struct Work<'a> {
+    plan: &'a Plan,
+    sources: &'a Sources,
+    options: &'a BuildOptions,
+    cache: &'a dyn Cache,
+}
+
 /// Carries out the plan, showing it as it goes.
 fn carry_out(
-    plan: &Plan,
-    sources: &Sources,
+    work: &Work<'_>,
     options: &Options,
     surroundings: Surroundings,
     context: &Context,
     store: &std::sync::Arc<dyn Store>,
 ) -> Result<Built, Failure> {
-    let cache = CacheDirectory::open(context.root.join("cache"))?;
+    let Work { plan, sources, .. } = work;
     let environment = |name: &str| std::env::var(name).ok();
     let snapshots = Snapshots::open(&context.root, &environment)?;
     let secrets = secrets::read(&options.secret)?;
-    let build_options = BuildOptions {
-        no_cache: options.no_cache,
-        no_cache_stages: no_cache_stages(options, sources)?,
-        surroundings: surroundings.key(),
-        source_date_epoch: source_date_epoch()?,
-        jobs: std::thread::available_parallelism()
-            .map_or(1, NonZero::get)
-            .max(4),
-        place: sources.place(options.target.as_deref()),
-    };
     let executor = LinuxExecutor {
         snapshots: &snapshots,
         containers: context.root.join("containers"),
@@ -261,7 +305,7 @@ fn carry_out(
     };
     let host = Host {
         store: std::sync::Arc::clone(store),
-        cache: &cache,
+        cache: work.cache,
         executor: &executor,
         context: &sources.context,
         secrets: &secrets,
@@ -283,12 +327,12 @@ fn carry_out(
         transcript.event(&event);
         watcher.event(&event);
     };
-    let mut work = || build::build(plan, &host, &build_options, &mut on);
+    let mut build = || build::build(plan, &host, work.options, &mut on);
     // A single stage is built by this thread alone, and a signal may end it at any time.
     let built = if plan.stages.len() > 1 {
-        executor.mind_signals(work)?
+        executor.mind_signals(build)?
     } else {
-        work()
+        build()
     };
     watcher.end(built.is_ok());
     built.map_err(|error| report::build_error(error, sources, &log, &transcript.path))

@@ -7,8 +7,9 @@ mod parts;
 mod shared;
 
 use super::cache::Entry;
+use super::carry;
 use super::key::{CacheKey, KeyParts, Miss};
-use super::plan::{Base, Operation, Plan, PlannedStage};
+use super::plan::{Base, CopyFrom, Mounted, Operation, Plan, PlannedStage};
 use super::{BuildError, BuildOptions, Built, Host, StepReport};
 use crate::digest::ChainId;
 use crate::event::Event;
@@ -39,7 +40,7 @@ pub(super) fn perform(
         });
     }
     let mut stages = shared.end()?;
-    let draft = stages.pop().unwrap_or_else(|| Finished {
+    let last = stages.pop().unwrap_or_else(|| Finished {
         draft: Draft {
             config: crate::spec::ImageConfig::scratch(&crate::spec::Platform::linux("amd64")),
             layers: Vec::new(),
@@ -47,8 +48,15 @@ pub(super) fn perform(
         reports: Vec::new(),
     });
     let mut steps: Vec<_> = stages.into_iter().flat_map(|stage| stage.reports).collect();
-    steps.extend(draft.reports);
-    let image = draft.draft.commit(host.store.as_ref())?;
+    steps.extend(last.reports);
+    let mut draft = last.draft;
+    // What a base image says of its own layers is not this image's word.
+    draft.config.extra.remove(carry::INLINE);
+    if options.inline_cache {
+        let steps = carry::inline(&steps, &draft.layers);
+        draft.config.extra.insert(carry::INLINE.to_owned(), steps);
+    }
+    let image = draft.commit(host.store.as_ref())?;
     Ok(Built { image, steps })
 }
 
@@ -76,6 +84,9 @@ impl Performer<'_, '_> {
         let before = plan.stages[..index].iter();
         self.number = 1 + before.map(|s| 1 + visible(s)).sum::<usize>();
         let of = plan.stages.iter().map(|s| 1 + visible(s)).sum();
+        if let Base::Stage(earlier) = stage.base {
+            self.finished(earlier)?;
+        }
         let name = self.step_name(stage, 1, &stage.text);
         self.report(Event::StepStarted {
             step: self.number,
@@ -117,6 +128,10 @@ impl Performer<'_, '_> {
             }
             seen += 1;
             self.number += 1;
+            // A step begins when all that it needs is there.
+            for earlier in stages_of(&step.operation) {
+                self.finished(earlier)?;
+            }
             let name = self.step_name(stage, seen, &step.text);
             let step = self.number;
             self.report(Event::StepStarted { step, of, name });
@@ -242,6 +257,7 @@ impl Performer<'_, '_> {
             cached,
             why,
             layer: entry.layer.blob.digest.clone(),
+            finished: entry.finished.clone(),
         });
         Ok(entry)
     }
@@ -283,6 +299,25 @@ impl Performer<'_, '_> {
         };
         self.shared.keep_tree(id, &tree);
         Ok(tree)
+    }
+}
+
+/// The stages that a step takes files from.
+fn stages_of(operation: &Operation) -> Vec<usize> {
+    let stage = |from: &CopyFrom| match from {
+        CopyFrom::Stage(index) => Some(*index),
+        _ => None,
+    };
+    match operation {
+        Operation::Copy(copy) => stage(&copy.from).into_iter().collect(),
+        Operation::Run(run) => {
+            let mounts = run.mounts.iter().filter_map(|mount| match &mount.what {
+                Mounted::Bind { from, .. } => stage(from),
+                _ => None,
+            });
+            mounts.collect()
+        }
+        Operation::Metadata | Operation::Workdir(_) => Vec::new(),
     }
 }
 
