@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    base, build, completion, context_ls, demo, dockerfile_expand, dockerfile_explain,
-    dockerfile_lint, dockerfile_parse, dockerignore_check, doctor, fsck, history, image_check,
-    image_ls_files, image_tree, image_unpack, images, import, inspect, layer_apply, layer_diff,
-    layer_ls, load, prune, reference_parse, rmi, run, save, system_df, system_prune, tag, version,
+    base, build, builder_prune, completion, context_ls, demo, dockerfile_expand,
+    dockerfile_explain, dockerfile_lint, dockerfile_parse, dockerignore_check, doctor, fsck,
+    history, image_check, image_ls_files, image_tree, image_unpack, images, import, inspect,
+    layer_apply, layer_diff, layer_ls, load, prune, reference_parse, rmi, run, save, system_df,
+    system_prune, tag, version,
 };
 use crate::context::Context;
 use crate::failure::Outcome;
@@ -110,7 +111,7 @@ enum ImageCommand {
 /// `coracle builder …`.
 #[derive(Debug, Subcommand)]
 enum BuilderCommand {
-    Prune(prune::BuilderOptions),
+    Prune(builder_prune::Options),
 }
 
 /// `coracle container …`.
@@ -181,7 +182,9 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Build(options) | Command::Image(ImageCommand::Build(options)) => {
             build::run(&options, &context()?)
         }
-        Command::Builder(BuilderCommand::Prune(options)) => prune::builder(&options, &context()?),
+        Command::Builder(BuilderCommand::Prune(options)) => {
+            builder_prune::run(&options, &context()?)
+        }
         Command::Completion(options) => completion::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Context(ContextCommand::Ls(options)) => {

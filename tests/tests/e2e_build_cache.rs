@@ -156,3 +156,82 @@ fn a_cache_that_is_not_there_yet_is_no_error_and_a_wrong_one_is() {
         .fails()
         .complains(&["type=inline"]);
 }
+
+#[test]
+fn the_cache_stays_within_bounds_and_says_what_it_holds() {
+    let Some(sandbox) = prepared() else {
+        return;
+    };
+    let mount =
+        "RUN --mount=type=cache,id=downloads,target=/c head -c 3000000 /dev/zero > /c/big\n";
+    sandbox.file(
+        "app/Dockerfile",
+        format!("FROM base\n{mount}COPY file /file\n"),
+    );
+    sandbox.file("app/file", vec![b'f'; 1_000_000]);
+    let coracle = |words: &[&str]| sandbox.coracle(words).run();
+    coracle(&["build", "-t", "app", "app"]).succeeds();
+    let document = coracle(&["system", "df", "-v", "--format", "json"]).succeeds();
+    let document = document.json();
+    let mounts = &document["BuildCache"]["Mounts"];
+    assert_eq!(mounts[0]["ID"], "downloads", "{document}");
+    assert!(
+        mounts[0]["Size"].as_u64().unwrap() >= 3_000_000,
+        "{document}"
+    );
+    let steps = &document["BuildCache"]["Steps"];
+    assert!(
+        steps[0]["LastUsed"].as_u64().unwrap() > 1_700_000_000,
+        "{document}"
+    );
+
+    let prune = |words: &[&str]| {
+        let fixed = ["builder", "prune", "--force"];
+        sandbox.coracle(fixed).args(words).run()
+    };
+    let check = |words: &[&str], removed: &[&str]| {
+        let outcome = prune(words).succeeds();
+        for word in removed {
+            assert!(outcome.stdout.contains(word), "no {word}\n{outcome}");
+        }
+        let lines = outcome.stdout.lines().count();
+        // A heading, an empty line and the total, unless there is nothing but the total.
+        let expected = if removed.is_empty() {
+            1
+        } else {
+            3 + removed.len()
+        };
+        assert_eq!(lines, expected, "{outcome}");
+    };
+    check(&["--filter", "until=1h"], &[]);
+    check(&["--keep-storage", "100m"], &[]);
+    // The image has the layers of both steps, so only the mount takes room.
+    check(&["--keep-storage", "1m", "--filter", "until=1h"], &[]);
+    let outcome = prune(&["--keep-storage", "1m"]).succeeds();
+    assert!(outcome.stdout.contains("the cache downloads"), "{outcome}");
+    coracle(&["build", "-t", "app", "app"]).succeeds();
+    prune(&[]).succeeds();
+    let again = coracle(&["build", "--progress", "plain", "-t", "app", "app"]).succeeds();
+    assert_eq!(cached(&again), 0, "{again}");
+
+    for (words, said) in [
+        (["--filter", "label=x"], "until=TIME"),
+        (["--filter", "until=yesterday"], "until=yesterday"),
+        (["--keep-storage", "much"], "--keep-storage much"),
+    ] {
+        prune(&words).fails().complains(&[said]);
+    }
+    sandbox.file("app/Dockerfile", "FROM base\nRUN [\"sleep\", \"603\"]\n");
+    let running = sandbox.coracle(["build", "app"]).start();
+    let begun = std::time::Instant::now();
+    while !coracle_tests::leaks::processes(sandbox.path())
+        .iter()
+        .any(|(_, line)| line == "sleep 603")
+    {
+        assert!(begun.elapsed().as_secs() < 30, "the build does not begin");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    prune(&[]).fails().complains(&["the store is in use"]);
+    running.signal(rustix::process::Signal::TERM);
+    running.wait().exits(143);
+}

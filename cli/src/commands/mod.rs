@@ -4,6 +4,7 @@
 
 pub(crate) mod base;
 pub(crate) mod build;
+pub(crate) mod builder_prune;
 pub(crate) mod completion;
 pub(crate) mod context_ls;
 pub(crate) mod demo;

@@ -1,15 +1,14 @@
 //! What a build step sees mounted, made real: files written down, caches found and locked.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
+use super::cache_mounts::{at, cache_directory, directory};
 use super::root::RootDir;
 use super::unpack::write_tree;
 use crate::build::executor::{CacheMount, CacheSharing, RunMount};
-use crate::digest::Digest;
 use crate::runtime::options::{Bind, Tmpfs};
 
 /// The mounts of a step as a container takes them.
@@ -112,65 +111,6 @@ impl StepMounts {
             read_only,
         });
     }
-}
-
-/// The directory of a cache, locked as its sharing asks; made when it is not there.
-fn cache_directory(
-    cache: &CacheMount,
-    caches: &Path,
-    wait: &mut dyn FnMut(&str) -> Result<(), String>,
-) -> Result<(PathBuf, File), String> {
-    directory(caches, 0o700).map_err(at("create directory", caches))?;
-    let id = Digest::of(cache.id.as_bytes());
-    for copy in 0.. {
-        let path = match copy {
-            0 => caches.join(id.hex()),
-            // A private cache that is in use has a brother, and that perhaps another.
-            n => caches.join(format!("{}-{n}", id.hex())),
-        };
-        let beside = path.with_extension("lock");
-        let lock = File::create(&beside).map_err(at("create", &beside))?;
-        let mut locked = try_lock(&lock, cache.sharing).map_err(at("lock", &beside))?;
-        while !locked && cache.sharing != CacheSharing::Private {
-            wait(&cache.id)?;
-            locked = try_lock(&lock, cache.sharing).map_err(at("lock", &beside))?;
-        }
-        if !locked {
-            continue;
-        }
-        if !path.is_dir() {
-            let make = || {
-                directory(&path, cache.mode)?;
-                fs::set_permissions(&path, Permissions::from_mode(cache.mode))?;
-                chown(&path, Some(cache.uid), Some(cache.gid))
-            };
-            make().map_err(at("create directory", &path))?;
-        }
-        return Ok((path, lock));
-    }
-    Err(format!("every copy of the cache {} is in use", cache.id))
-}
-
-/// Whether the lock could be had at once.
-fn try_lock(lock: &File, sharing: CacheSharing) -> io::Result<bool> {
-    let tried = match sharing {
-        CacheSharing::Shared => lock.try_lock_shared(),
-        CacheSharing::Private | CacheSharing::Locked => lock.try_lock(),
-    };
-    match tried {
-        Ok(()) => Ok(true),
-        Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(e)) => Err(e),
-    }
-}
-
-fn directory(path: &Path, mode: u32) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(mode).create(path)
-}
-
-fn at(action: &str, path: &Path) -> impl FnOnce(io::Error) -> String {
-    let text = format!("{action} {}", path.display());
-    move |error| format!("{text}: {error}")
 }
 
 #[cfg(test)]
