@@ -169,7 +169,9 @@ fn a_failed_step_shows_its_lines_its_output_and_its_exit_code() {
         .skip_while(|line| !line.starts_with("coracle: "))
         .filter(warnings)
         .collect();
-    let error = error.join("\n").replace(&at.display().to_string(), "[SANDBOX]");
+    let error = error
+        .join("\n")
+        .replace(&at.display().to_string(), "[SANDBOX]");
     insta::assert_snapshot!(error);
     dockerfile(at, "FROM base\nRUN seq 100; false\n");
     let (code, error) = failure(at, &["build", "--progress=quiet", "app"]);

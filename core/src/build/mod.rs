@@ -17,6 +17,7 @@ pub mod executor;
 pub mod key;
 #[cfg(all(unix, feature = "fs"))]
 pub mod load;
+pub mod mode;
 #[cfg(feature = "net")]
 pub mod net;
 mod perform;

@@ -662,7 +662,7 @@ fn archives_keep_their_modes_and_take_the_owner_that_is_named() {
     };
     check(
         None,
-        Some(0o600),
+        Some(super::mode::Chmod::Octal(0o600)),
         "/x 0755 0:0, /x/d 0750 0:0, /x/d/f 0644 0:0",
     );
     check(

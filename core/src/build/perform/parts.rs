@@ -86,8 +86,8 @@ impl Performer<'_, '_> {
                 if let Some(owner) = &copy.spec.chown {
                     set("--chown", owner);
                 }
-                if let Some(mode) = copy.spec.chmod {
-                    set("--chmod", &format!("{mode:04o}"));
+                if let Some(mode) = &copy.spec.chmod {
+                    set("--chmod", &mode.to_string());
                 }
                 if copy.spec.parents {
                     set("--parents", "true");

@@ -6,6 +6,7 @@ use super::stage::{Stage, absolute};
 use super::{CopyFrom, CopyStep, Planner};
 use crate::build::context::{Context, Named};
 use crate::build::copy::{CopyError, CopySpec, select_source};
+use crate::build::mode::Chmod;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::dockerfile::{self as ast, Instruction, Spanned};
 
@@ -165,19 +166,17 @@ impl Planner<'_> {
         Some((spec, source_spans))
     }
 
-    fn mode(&mut self, text: &str, files: &ast::Files) -> Option<u32> {
-        let mode = u32::from_str_radix(text, 8).ok().filter(|m| *m <= 0o7777);
-        if mode.is_none() {
-            let span = files
-                .chmod
-                .as_ref()
-                .map_or(files.destination.span, |m| m.span);
-            self.diagnostics.push(
-                Diagnostic::error("BadMode", span, format!("{text:?} is not an octal mode"))
-                    .note("write the permission bits as octal digits, such as --chmod=0755"),
-            );
-        }
-        mode
+    fn mode(&mut self, text: &str, files: &ast::Files) -> Option<Chmod> {
+        Chmod::parse(text)
+            .map_err(|error| {
+                let written = files.chmod.as_ref();
+                let span = written.map_or(files.destination.span, |m| m.span);
+                self.diagnostics.push(
+                    Diagnostic::error("BadMode", span, error.to_string())
+                        .note("write octal digits, such as --chmod=0755, or changes, such as --chmod=u=rwX,go=rX"),
+                );
+            })
+            .ok()
     }
 }
 
