@@ -24,6 +24,7 @@ const PROGRAMS: &[(&str, &str, &[&str])] = &[
     ("script", "bsdutils", &["e2e"]),
     ("setpriv", "util-linux", &["e2e"]),
     ("skopeo", "skopeo", &["e2e"]),
+    ("ssh-agent", "openssh-client", &["e2e"]),
     ("umoci", "umoci", &["e2e"]),
     ("unshare", "util-linux", NAMESPACES),
     ("xz", "xz-utils", &["cli"]),

@@ -85,6 +85,21 @@ pub enum RunMount {
         target: String,
         /// Which cache, and how it is used.
         cache: CacheMount,
+        /// What it holds when it is made: the directory at `content` in this tree.
+        seed: Option<Tree>,
+    },
+    /// A socket of an SSH agent.
+    Agent {
+        /// The absolute path in the container.
+        target: String,
+        /// The agent's socket, outside.
+        socket: String,
+        /// The socket's permission bits.
+        mode: u32,
+        /// Its owner.
+        uid: u32,
+        /// Its group.
+        gid: u32,
     },
     /// Memory.
     Tmpfs {

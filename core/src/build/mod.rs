@@ -54,6 +54,8 @@ pub struct Host<'a> {
     pub context: &'a Context,
     /// The secrets that RUN may be given, by ID.
     pub secrets: &'a BTreeMap<String, Vec<u8>>,
+    /// The sockets of the SSH agents that RUN may talk to, by ID.
+    pub agents: &'a BTreeMap<String, String>,
     /// Who fetches what ADD names by an address; nobody where there is no network.
     pub fetch: Option<&'a Fetch<'a>>,
 }

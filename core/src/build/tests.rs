@@ -62,6 +62,7 @@ struct Yard {
     target: Option<String>,
     labels: BTreeMap<String, String>,
     secrets: BTreeMap<String, Vec<u8>>,
+    agents: BTreeMap<String, String>,
     base: Image,
     insecure: bool,
 }
@@ -113,6 +114,7 @@ fn yard(files: &[(&str, &str)]) -> Yard {
         target: None,
         labels: BTreeMap::new(),
         secrets: BTreeMap::new(),
+        agents: BTreeMap::new(),
         base,
         insecure: false,
     }
@@ -157,6 +159,7 @@ impl Yard {
             executor: &self.notes,
             context: &self.context,
             secrets: &self.secrets,
+            agents: &self.agents,
             fetch: Some(&|url, out| match url {
                 "https://example.org/tool" => out.write_all(b"tool").map_err(|e| e.to_string()),
                 other => Err(format!("fetch {other}: nobody is there")),
@@ -727,7 +730,8 @@ fn told(mount: &super::executor::RunMount) -> String {
             let paths: Vec<_> = tree.iter().skip(1).map(|(p, _)| p.to_string()).collect();
             format!("files at {target}: {}", paths.join(" "))
         }
-        RunMount::Cache { target, cache } => format!("cache {} at {target}", cache.id),
+        RunMount::Cache { target, cache, .. } => format!("cache {} at {target}", cache.id),
+        RunMount::Agent { target, socket, .. } => format!("agent {socket} at {target}"),
         RunMount::Tmpfs { target, size } => format!("memory at {target}: {size:?}"),
         RunMount::File { target, mode, .. } => format!("file at {target}, mode {mode:o}"),
     }
@@ -912,6 +916,7 @@ fn build_together(
         executor,
         context: &yard.context,
         secrets: &yard.secrets,
+        agents: &yard.agents,
         fetch: None,
     };
     let options = BuildOptions {

@@ -6,8 +6,11 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::root::RootDir;
+use super::unpack::write_tree;
 use crate::build::executor::{CacheMount, CacheSharing};
 use crate::digest::Digest;
+use crate::tree::Tree;
 
 /// A cache that is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +64,7 @@ pub fn remove(kept: &Kept) -> io::Result<bool> {
 /// The directory of a cache, locked as its sharing asks; made when it is not there.
 pub(super) fn cache_directory(
     cache: &CacheMount,
+    seed: Option<&Tree>,
     caches: &Path,
     wait: &mut dyn FnMut(&str) -> Result<(), String>,
 ) -> Result<(PathBuf, File), String> {
@@ -85,6 +89,11 @@ pub(super) fn cache_directory(
             continue;
         }
         if !path.is_dir() {
+            if let Some(seed) = seed {
+                make_of(seed, &path)?;
+                fs::write(&beside, &cache.id).map_err(at("write", &beside))?;
+                return Ok((path, lock));
+            }
             let make = || {
                 directory(&path, cache.mode)?;
                 fs::set_permissions(&path, Permissions::from_mode(cache.mode))?;
@@ -97,6 +106,24 @@ pub(super) fn cache_directory(
         return Ok((path, lock));
     }
     Err(format!("every copy of the cache {} is in use", cache.id))
+}
+
+/// Makes a cache of the directory at `content` in `seed`, whole or not at all.
+fn make_of(seed: &Tree, path: &Path) -> Result<(), String> {
+    let beside = path.with_extension("new");
+    // What a killed process left there is of no use.
+    let _ = fs::remove_dir_all(&beside);
+    directory(&beside, 0o700).map_err(at("create directory", &beside))?;
+    let root = RootDir::open(&beside).map_err(|e| e.to_string())?;
+    write_tree(seed, &root).map_err(|e| e.to_string())?;
+    let content = beside.join("content");
+    if !content.is_dir() {
+        return Err(
+            "what a cache is made of must be a directory, and the source is none".to_owned(),
+        );
+    }
+    fs::rename(&content, path).map_err(at("rename to", path))?;
+    fs::remove_dir_all(&beside).map_err(at("remove", &beside))
 }
 
 /// Whether the lock could be had at once.
@@ -138,7 +165,7 @@ mod tests {
         };
         let wait = &mut |id: &str| Err(id.to_owned());
         assert_eq!(kept(&place.path().join("none")).unwrap(), []);
-        let mut take = |id: &str| cache_directory(&cache(id), place.path(), wait).unwrap();
+        let mut take = |id: &str| cache_directory(&cache(id), None, place.path(), wait).unwrap();
         let (_, first) = take("first");
         drop(take("second"));
         // Taken once more, the first is the one used last.

@@ -14,6 +14,7 @@ pub mod snapshot;
 pub mod unpack;
 
 // Processes: a directory and a specification become a container.
+mod agent;
 pub mod cache_mounts;
 pub mod containers;
 pub mod executor;

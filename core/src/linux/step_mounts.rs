@@ -5,11 +5,13 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
+use super::agent::Agent;
 use super::cache_mounts::{at, cache_directory, directory};
 use super::root::RootDir;
 use super::unpack::write_tree;
 use crate::build::executor::{CacheMount, CacheSharing, RunMount};
 use crate::runtime::options::{Bind, Tmpfs};
+use crate::tree::Tree;
 
 /// The mounts of a step as a container takes them.
 #[derive(Debug, Default)]
@@ -18,6 +20,8 @@ pub(super) struct StepMounts {
     pub(super) tmpfs: Vec<Tmpfs>,
     /// Caches are in use as long as these live.
     locks: Vec<File>,
+    /// Agents answer as long as these live.
+    agents: Vec<Agent>,
 }
 
 impl StepMounts {
@@ -60,7 +64,20 @@ impl StepMounts {
                     write_tree(tree, &root).map_err(|e| e.to_string())?;
                     made.bind(&spot.join("content"), target, *read_only);
                 }
-                RunMount::Cache { target, cache } => {
+                RunMount::Agent {
+                    target,
+                    socket,
+                    mode,
+                    uid,
+                    gid,
+                } => {
+                    let name = format!("mount-{number}");
+                    let owner = (*mode, *uid, *gid);
+                    let agent = Agent::serve(place, &name, socket, owner);
+                    made.agents.push(agent.map_err(at("serve", &spot))?);
+                    made.bind(&spot, target, false);
+                }
+                RunMount::Cache { target, cache, .. } => {
                     if let Some(path) = found.get(&cache.id) {
                         made.bind(path, target, cache.read_only);
                     }
@@ -86,18 +103,19 @@ impl StepMounts {
         caches: &Path,
         wait: &mut dyn FnMut(&str) -> Result<(), String>,
     ) -> Result<BTreeMap<String, PathBuf>, String> {
-        let mut wanted: BTreeMap<&str, CacheMount> = BTreeMap::new();
+        let mut wanted: BTreeMap<&str, (CacheMount, Option<&Tree>)> = BTreeMap::new();
         for mount in mounts {
-            if let RunMount::Cache { cache, .. } = mount {
-                let one = wanted.entry(&cache.id).or_insert_with(|| cache.clone());
+            if let RunMount::Cache { cache, seed, .. } = mount {
+                let new = || (cache.clone(), seed.as_ref());
+                let (one, _) = wanted.entry(&cache.id).or_insert_with(new);
                 if cache.sharing != CacheSharing::Shared {
                     one.sharing = cache.sharing;
                 }
             }
         }
         let mut found = BTreeMap::new();
-        for (id, cache) in wanted {
-            let (path, lock) = cache_directory(&cache, caches, wait)?;
+        for (id, (cache, seed)) in wanted {
+            let (path, lock) = cache_directory(&cache, seed, caches, wait)?;
             found.insert(id.to_owned(), path);
             self.locks.push(lock);
         }
@@ -137,7 +155,7 @@ mod tests {
         }
         let place = tempfile::tempdir().unwrap();
         let wait = &mut |id: &str| Err(format!("{id} is locked"));
-        let mut get = |id, sharing| cache_directory(&cache(id, sharing), place.path(), wait);
+        let mut get = |id, sharing| cache_directory(&cache(id, sharing), None, place.path(), wait);
         let mut get = |id, sharing| get(id, sharing).unwrap();
         let (first, lock) = get("/root/.cache", CacheSharing::Private);
         let (second, _brother) = get("/root/.cache", CacheSharing::Private);
@@ -151,7 +169,7 @@ mod tests {
         assert_eq!(fs::metadata(a).unwrap().permissions().mode() & 0o777, 0o750);
         let wait = &mut |id: &str| Err(format!("{id} is in use"));
         let locked = cache("shared", CacheSharing::Locked);
-        let error = cache_directory(&locked, place.path(), wait).unwrap_err();
+        let error = cache_directory(&locked, None, place.path(), wait).unwrap_err();
         assert_eq!(error, "shared is in use");
     }
 
@@ -165,6 +183,7 @@ mod tests {
         let mount = |target: &str, id: &str, sharing| RunMount::Cache {
             target: target.to_owned(),
             cache: cache(id, sharing),
+            seed: None,
         };
         let mounts = [
             mount("/z", "z", CacheSharing::Locked),
@@ -179,6 +198,6 @@ mod tests {
         assert_ne!(source(0), source(1));
         // The stricter of the two counts.
         let shared = cache("a", CacheSharing::Shared);
-        assert!(cache_directory(&shared, &caches, wait).is_err());
+        assert!(cache_directory(&shared, None, &caches, wait).is_err());
     }
 }

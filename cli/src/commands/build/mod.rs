@@ -1,5 +1,6 @@
 //! `coracle build`: from a Dockerfile and a directory to an image.
 
+mod agents;
 mod caches;
 mod check;
 pub(crate) mod context;
@@ -161,6 +162,9 @@ pub(crate) struct Options {
     /// Shared memory size for RUN instructions
     #[arg(long, value_name = "bytes")]
     pub(crate) shm_size: Option<String>,
+    /// SSH agent to expose to the build (format: "default" or "id=socket")
+    #[arg(long, value_name = "stringArray")]
+    pub(crate) ssh: Vec<String>,
     /// Name and optionally a tag (format: "name:tag")
     #[arg(short, long, value_name = "stringArray")]
     pub(crate) tag: Vec<String>,
@@ -294,6 +298,7 @@ fn carry_out(
     let environment = |name: &str| std::env::var(name).ok();
     let snapshots = Snapshots::open(&context.root, &environment)?;
     let secrets = secrets::read(&options.secret)?;
+    let agents = agents::read(&options.ssh, &environment)?;
     let executor = LinuxExecutor {
         snapshots: &snapshots,
         containers: context.root.join("containers"),
@@ -309,6 +314,7 @@ fn carry_out(
         executor: &executor,
         context: &sources.context,
         secrets: &secrets,
+        agents: &agents,
         fetch: Some(&build::net::fetch),
     };
     let mut watcher = Watcher::new(View {

@@ -11,6 +11,7 @@ use crate::build::copy::{self, CopyError, Picked};
 use crate::build::executor::RunMount;
 use crate::build::plan::{CopyFrom, CopyStep, MountPlan, Mounted, Operation, RunPlan, Step};
 use crate::diagnostic::{Diagnostic, Span};
+use crate::digest::Digest;
 use crate::event::Event;
 use crate::path::RootedPath;
 use crate::tree::{Tree, resolve};
@@ -85,6 +86,7 @@ impl Performer<'_, '_> {
         let mut mounts = Vec::new();
         let mut files = BTreeMap::new();
         let mut env = Vec::new();
+        let mut agents = 0;
         for MountPlan { span, target, what } in &run.mounts {
             let target = target.clone().unwrap_or_default();
             mounts.push(match what {
@@ -102,10 +104,60 @@ impl Performer<'_, '_> {
                         read_only: *read_only,
                     }
                 }
-                Mounted::Cache(cache) => RunMount::Cache {
-                    target,
-                    cache: cache.clone(),
-                },
+                Mounted::Cache { cache, from } => {
+                    let mut cache = cache.clone();
+                    let seed = match from {
+                        None => None,
+                        Some((from, source)) => {
+                            let (tree, read) = self.bind(from, source, *span)?;
+                            // As in BuildKit, a cache of other files is another cache.
+                            let text = serde_json::to_vec(&read).unwrap_or_default();
+                            cache.id = format!("{} of {}", cache.id, Digest::of(&text));
+                            let named = |(path, what)| (format!("{target}: {path}"), what);
+                            files.extend(read.into_iter().map(named));
+                            Some(tree)
+                        }
+                    };
+                    RunMount::Cache {
+                        target,
+                        cache,
+                        seed,
+                    }
+                }
+                Mounted::Ssh {
+                    id,
+                    required,
+                    mode,
+                    uid,
+                    gid,
+                } => {
+                    let number = agents;
+                    agents += 1;
+                    let Some(socket) = self.host.agents.get(id) else {
+                        if *required {
+                            return Err(no_agent(id, *span));
+                        }
+                        continue;
+                    };
+                    let target = match target.as_str() {
+                        "" => format!("/run/buildkit/ssh_agent.{number}"),
+                        target => target.to_owned(),
+                    };
+                    if !env
+                        .iter()
+                        .chain(&run.env)
+                        .any(|e| e.starts_with("SSH_AUTH_SOCK="))
+                    {
+                        env.push(format!("SSH_AUTH_SOCK={target}"));
+                    }
+                    RunMount::Agent {
+                        target,
+                        socket: socket.clone(),
+                        mode: *mode,
+                        uid: *uid,
+                        gid: *gid,
+                    }
+                }
                 Mounted::Tmpfs { size } => RunMount::Tmpfs {
                     target,
                     size: *size,
@@ -171,6 +223,16 @@ impl Performer<'_, '_> {
         let files = copy::key_files(&[], &tree, &picked).map_err(|e| source_error(span, &e))?;
         Ok((part, files))
     }
+}
+
+fn no_agent(id: &str, span: Span) -> BuildError {
+    let diagnostic = Diagnostic::error(
+        "MissingAgent",
+        span,
+        format!("the step needs the SSH agent {id:?}, and it was not given"),
+    )
+    .note(format!("give it: --ssh {id} or --ssh {id}=SOCKET"));
+    BuildError::Source(Box::new(diagnostic))
 }
 
 fn no_secret(id: &str, span: Span) -> BuildError {

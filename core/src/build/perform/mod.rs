@@ -312,7 +312,11 @@ fn stages_of(operation: &Operation) -> Vec<usize> {
         Operation::Copy(copy) => stage(&copy.from).into_iter().collect(),
         Operation::Run(run) => {
             let mounts = run.mounts.iter().filter_map(|mount| match &mount.what {
-                Mounted::Bind { from, .. } => stage(from),
+                Mounted::Bind { from, .. }
+                | Mounted::Cache {
+                    from: Some((from, _)),
+                    ..
+                } => stage(from),
                 _ => None,
             });
             mounts.collect()

@@ -59,7 +59,8 @@ impl Performer<'_, '_> {
                     let name = format!("the mount at {target}");
                     match &mount.what {
                         // What a cache or a secret holds does not count, only that it is there.
-                        Mounted::Cache(cache) => set(&name, &format!("cache {}", cache.id)),
+                        Mounted::Cache { cache, .. } => set(&name, &format!("cache {}", cache.id)),
+                        Mounted::Ssh { id, .. } => set(&name, &format!("SSH agent {id}")),
                         Mounted::Secret { id, .. } => set(&name, &format!("secret {id}")),
                         Mounted::Tmpfs { .. } => set(&name, "memory"),
                         Mounted::Bind { source, .. } => set(&name, &format!("files of {source}")),

@@ -204,7 +204,25 @@ pub enum Mounted {
         read_only: bool,
     },
     /// A directory that outlives the build and is no part of the layer.
-    Cache(CacheMount),
+    Cache {
+        /// Which, and how it is used.
+        cache: CacheMount,
+        /// What it holds when it is made, and where in there.
+        from: Option<(CopyFrom, String)>,
+    },
+    /// An SSH agent. Like a secret it is no part of the key.
+    Ssh {
+        /// Which.
+        id: String,
+        /// Whether the step fails without it.
+        required: bool,
+        /// The socket's permission bits.
+        mode: u32,
+        /// The socket's owner.
+        uid: u32,
+        /// The socket's group.
+        gid: u32,
+    },
     /// Memory, of at most this many bytes.
     Tmpfs {
         /// The limit; `None` is the kernel's.

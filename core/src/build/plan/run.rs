@@ -107,11 +107,15 @@ impl Planner<'_> {
                 }
             }
             MountKind::Cache => {
-                if spec.from.is_some() {
-                    self.unsupported(span, "from= of a cache mount");
-                }
+                let from = match &spec.from {
+                    None => None,
+                    Some(from) => Some((
+                        self.copy_from(stage.number, &named(from))?,
+                        spec.source.unwrap_or_else(|| "/".to_owned()),
+                    )),
+                };
                 let target = target.clone()?;
-                Mounted::Cache(CacheMount {
+                let cache = CacheMount {
                     id: spec.id.unwrap_or(target),
                     sharing: match spec.sharing {
                         ast::mount::Sharing::Shared => CacheSharing::Shared,
@@ -122,7 +126,8 @@ impl Planner<'_> {
                     mode: spec.mode.unwrap_or(0o755),
                     uid: spec.uid.unwrap_or(0),
                     gid: spec.gid.unwrap_or(0),
-                })
+                };
+                Mounted::Cache { cache, from }
             }
             MountKind::Tmpfs => Mounted::Tmpfs { size: spec.size },
             MountKind::Secret => {
@@ -141,10 +146,13 @@ impl Planner<'_> {
                     },
                 });
             }
-            MountKind::Ssh => {
-                self.unsupported(span, "RUN --mount=type=ssh");
-                return None;
-            }
+            MountKind::Ssh => Mounted::Ssh {
+                id: spec.id.unwrap_or_else(|| "default".to_owned()),
+                required: spec.required,
+                mode: spec.mode.unwrap_or(0o600),
+                uid: spec.uid.unwrap_or(0),
+                gid: spec.gid.unwrap_or(0),
+            },
         };
         Some(MountPlan { span, target, what })
     }
