@@ -295,7 +295,6 @@ const FLAGS: &[(&str, Plan, &[&str])] = &[
         "build",
         Plan::Later,
         &[
-            "--load",
             "--squash",
             "--security-opt",
             "--annotation",

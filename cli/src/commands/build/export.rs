@@ -181,6 +181,11 @@ impl Export {
         )
     }
 
+    /// Whether the result becomes an image of the store.
+    pub(super) fn is_image(&self) -> bool {
+        matches!(self, Self::Image { .. })
+    }
+
     /// Says before anything is built what could not be written afterwards.
     pub(super) fn check(&self, quiet: bool) -> Result<(), Failure> {
         if self.is_to_stdout() {

@@ -36,7 +36,8 @@ use coracle::tree::Timestamp;
 
 use self::caches::To;
 use self::context::Sources;
-use crate::commands::base::source_date_epoch;
+use self::export::Export;
+use crate::commands::base;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::names;
@@ -72,6 +73,11 @@ The result is an image here, unless --output says otherwise. A directory after -
 type=local,dest=DIRECTORY, gets its files as your own; - or type=tar,dest=FILE|- an archive
 of them; type=oci,dest=FILE|- or type=docker,dest=FILE|- a saved image, and
 type=oci,tar=false,dest=DIRECTORY an OCI layout.
+
+The same files and Dockerfile give the same image, digest and all, wherever nothing runs:
+copied files are owned by root and of the first second of 1970. With SOURCE_DATE_EPOCH, as
+a variable or a build argument, they are of that second, what RUN wrote later is set back
+to it, and so are the image's own times.
 
 What every step printed is kept in build.log in the state directory until the next build.
 The exit code is 1 for a Dockerfile that cannot be built; when a RUN fails, it is that
@@ -125,6 +131,9 @@ pub(crate) struct Options {
     /// Write the image ID to the file
     #[arg(long, value_name = "string")]
     pub(crate) iidfile: Option<PathBuf>,
+    /// Keep the result as an image here, which is done anyway
+    #[arg(long)]
+    pub(crate) load: bool,
     /// Set metadata for an image
     #[arg(long, value_name = "stringArray")]
     pub(crate) label: Vec<String>,
@@ -182,7 +191,10 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         return check::run(options, context);
     }
     let tags = tags(options)?;
-    let exports = export::parse(&options.output)?;
+    let mut exports = export::parse(&options.output)?;
+    if options.load && !exports.iter().any(Export::is_image) {
+        exports.push(Export::Image { names: Vec::new() });
+    }
     for export in &exports {
         export.check(options.quiet)?;
     }
@@ -241,7 +253,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         no_cache: options.no_cache,
         no_cache_stages: no_cache_stages(options, &sources)?,
         surroundings: surroundings.key(),
-        source_date_epoch: source_date_epoch()?,
+        source_date_epoch: source_date_epoch(options)?,
         jobs: std::thread::available_parallelism()
             .map_or(1, NonZero::get)
             .max(4),
@@ -344,6 +356,21 @@ fn carry_out(
     built.map_err(|error| report::build_error(error, sources, &log, &transcript.path))
 }
 
+/// The time of all that is made, if somebody wants one: by the build argument, as in BuildKit, or
+/// else by the variable of that name.
+fn source_date_epoch(options: &Options) -> Result<Option<i64>, Failure> {
+    let mut given = options.build_arg.iter().rev();
+    let Some(text) = given.find_map(|arg| arg.strip_prefix("SOURCE_DATE_EPOCH=")) else {
+        return base::source_date_epoch();
+    };
+    text.parse().map(Some).map_err(|_| {
+        Failure::new(format!(
+            "--build-arg SOURCE_DATE_EPOCH={text}: it must be a number"
+        ))
+        .hint("It is the seconds since 1970, such as `git log -1 --format=%ct` prints.")
+    })
+}
+
 /// The stages of `--no-cache-filter`, in small letters. One that is not there is a mistake.
 fn no_cache_stages(options: &Options, sources: &Sources) -> Result<BTreeSet<String>, Failure> {
     let parsed = dockerfile::parse(&sources.dockerfile);
@@ -409,7 +436,7 @@ fn plan_options(options: &Options, context: &Context) -> Result<PlanOptions, Fai
         },
         insecure: surroundings::allows_insecure(options)?,
         time: Timestamp {
-            seconds: source_date_epoch()?.unwrap_or(0),
+            seconds: source_date_epoch(options)?.unwrap_or(0),
             nanos: 0,
         },
     })
