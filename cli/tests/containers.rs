@@ -204,7 +204,7 @@ fn what_cannot_be_built_is_said() {
     check(&["nowhere"], "the build context nowhere: No such file");
     check(
         &["https://example.org/x.git"],
-        "Docker builds from URLs, Coracle does not (yet)",
+        "Docker builds from git repositories, Coracle does not (yet)",
     );
     dockerfile(at, "FROM scratch AS one\nLABEL a=b\n");
     check(

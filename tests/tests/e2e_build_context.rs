@@ -5,6 +5,7 @@
 
 use std::fs::File;
 
+use coracle_tests::http::Server;
 use coracle_tests::{Buildah, Outcome, Sandbox};
 
 /// Builds with what is in `file` on standard input.
@@ -145,6 +146,47 @@ fn named_contexts_give_files_and_images() {
 }
 
 #[test]
+fn a_context_comes_from_an_http_address() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    sandbox.file("app/Dockerfile", "FROM scratch\nCOPY . /all/\n");
+    sandbox.file("app/sub/file", "file");
+    let ours = sandbox.coracle(["build", "-q", "app"]).run().succeeds();
+    pack(&sandbox, "--gzip", "app.tgz", "app");
+    let archive = std::fs::read(sandbox.path().join("app.tgz")).unwrap();
+    let server = Server::start(&[
+        ("/app.tgz", "200 OK", &archive),
+        ("/Dockerfile", "200 OK", b"FROM scratch\nENV A=b\n"),
+        ("/cut", "200 OK", &archive[..archive.len() / 2]),
+    ]);
+    let url = server.url("/app.tgz");
+    let id = sandbox.coracle(["build", "-q", &url]).run().succeeds();
+    assert_eq!(id.stdout, ours.stdout);
+    let lone = server.url("/Dockerfile");
+    sandbox.coracle(["build", "-q", &lone]).run().succeeds();
+    sandbox
+        .coracle(["build", "--check", &lone])
+        .run()
+        .succeeds();
+    sandbox.file("named/Dockerfile", "FROM scratch\nCOPY --from=far sub /\n");
+    let far = format!("far={url}");
+    let named = ["build", "-q", "--build-context", &far, "named"];
+    sandbox.coracle(named).run().succeeds();
+
+    let check = |url: &str, said: &str| {
+        let outcome = sandbox.coracle(["build", url]).run().fails();
+        outcome.complains(&[url, said]);
+        let far = format!("far={url}");
+        let named = ["build", "--build-context", &far, "named"];
+        sandbox.coracle(named).run().fails().complains(&[url, said]);
+    };
+    check(&server.url("/none"), "404 Not Found");
+    check(&server.url("/cut"), "unpack");
+    check("https://example.org/x.git", "git repositories");
+}
+
+#[test]
 fn wrong_named_contexts_say_what_to_do() {
     let Some(sandbox) = Sandbox::new() else {
         return;
@@ -164,7 +206,7 @@ fn wrong_named_contexts_say_what_to_do() {
     check("Tools=app", &["name cannot be one of an image"]);
     check("tools=nowhere", &["No such file"]);
     check("tools=app/Dockerfile", &["archive"]);
-    check("tools=https://example.org/x.git", &["Fetch it first"]);
+    check("tools=https://example.org/x.git", &["Clone it first"]);
     check("tools=docker-image://nobody", &["there is no image nobody"]);
     check("tools=oci-layout://app", &["no OCI image layout"]);
 }

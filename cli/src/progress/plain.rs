@@ -87,7 +87,12 @@ impl Plain {
                 state,
                 size,
             } => {
-                let step = self.last.map_or(String::new(), |step| format!("#{step} "));
+                // Of several steps that run at the same time, nobody knows whose layer it is.
+                let mut running = self.steps.iter().filter(|(_, step)| !step.ended);
+                let step = match (running.next(), running.next()) {
+                    (Some((step, _)), None) => format!("#{step} "),
+                    _ => String::new(),
+                };
                 let size = crate::output::human::size(*size, 3);
                 let _ = writeln!(out, "{step}{state} {} {size}", digest.short());
             }
@@ -234,6 +239,47 @@ mod tests {
         #2 0.300 last
         #2 DONE 0.3s
         WARNING: mind the gap
+        ");
+    }
+
+    #[test]
+    fn steps_that_run_together_are_told_apart() {
+        let layer = || Event::Layer {
+            digest: Digest::of(b"layer"),
+            state: "unpacked",
+            size: 2_000_000,
+        };
+        let finished = |step| Event::StepFinished { step, layer: None };
+        let events = [
+            started(1, "[a 1/2] RUN a"),
+            layer(),
+            started(3, "[b 1/2] RUN b"),
+            layer(),
+            output(1, "one of a\nhalf"),
+            output(3, "one of b\n"),
+            output(1, " of a line\n"),
+            finished(1),
+            finished(3),
+        ];
+        let mut plain = Plain::default();
+        let said = events
+            .iter()
+            .map(|event| plain.event(event, Duration::ZERO));
+        insta::assert_snapshot!(said.collect::<String>(), @r"
+        #1 [a 1/2] RUN a
+        #1 unpacked dac1d7cfa950 2MB
+
+        #3 [b 1/2] RUN b
+        unpacked dac1d7cfa950 2MB
+
+        #1 0.000 one of a
+
+        #3 0.000 one of b
+
+        #1 0.000 half of a line
+        #1 DONE 0.0s
+
+        #3 DONE 0.0s
         ");
     }
 

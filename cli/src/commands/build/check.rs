@@ -10,7 +10,7 @@ use coracle::reference::Reference;
 use coracle::store::Store;
 use coracle::tree::Timestamp;
 
-use super::context::{IgnoreFile, Sources, check_directory, ignore_file};
+use super::context::{IgnoreFile, Sources, check_directory, ignore_file, is_http, is_repository};
 use super::{Options, find_base};
 use crate::commands::{dockerfile_lint, dockerfile_parse};
 use crate::context::Context;
@@ -85,8 +85,9 @@ fn linted(
 
 /// The Dockerfile, what messages call it, and what the context leaves out.
 fn source(options: &Options) -> Result<(String, String, IgnoreFile), Failure> {
-    if options.path == "-" {
-        let sources = Sources::from_input(options.file.as_deref(), Timestamp::default())?;
+    let of_http = is_http(&options.path) && !is_repository(&options.path);
+    if options.path == "-" || of_http {
+        let sources = Sources::read(options, Path::new("/"), Timestamp::default())?;
         return Ok((sources.dockerfile, sources.name, IgnoreFile::default()));
     }
     let root = PathBuf::from(&options.path);

@@ -1,12 +1,12 @@
 //! What a build reads: the Dockerfile and the context with its ignore file.
 
 use std::fs;
-use std::io::{self, ErrorKind, Read as _};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use coracle::build::context::Context;
-use coracle::build::load;
+use coracle::build::{load, net};
 use coracle::diagnostic::has_errors;
 use coracle::dockerfile::ignore::{self, Ignore};
 use coracle::layer::{compress, tar};
@@ -40,6 +40,9 @@ impl Sources {
         if options.path == "-" {
             return Self::from_input(options.file.as_deref(), time);
         }
+        if is_http(&options.path) && !is_repository(&options.path) {
+            return Self::from_address(&options.path, options.file.as_deref(), time);
+        }
         let root = PathBuf::from(&options.path);
         let file = match &options.file {
             Some(file) => file.clone(),
@@ -64,15 +67,38 @@ impl Sources {
     /// What comes on standard input: an archive, plain or packed, that is the context; or else a
     /// Dockerfile without one. As in BuildKit, an ignore file in the archive hides nothing: who
     /// made the archive chose what is in it.
-    pub(super) fn from_input(file: Option<&Path>, time: Timestamp) -> Result<Self, Failure> {
+    fn from_input(file: Option<&Path>, time: Timestamp) -> Result<Self, Failure> {
         if file.is_some_and(|file| file.as_os_str() == "-") {
             return Err(Failure::new(
                 "-f - and the context - would both be standard input",
             )
             .hint("Leave -f away for a Dockerfile without a context; in an archive, name the file."));
         }
-        let read = |e: io::Error| Failure::io("read standard input", &e);
-        let mut input = compress::decoder(io::stdin()).map_err(read)?;
+        Self::from_stream(io::stdin(), "standard input", file, time)
+    }
+
+    /// What is at an http address, in the same way. As in BuildKit, a file that is no archive is
+    /// the Dockerfile.
+    fn from_address(url: &str, file: Option<&Path>, time: Timestamp) -> Result<Self, Failure> {
+        if file.is_some_and(|file| file.as_os_str() == "-") {
+            return Err(Failure::new(format!(
+                "-f - with {url}: the Dockerfile of such a context is in the archive"
+            ))
+            .hint(
+                "Fetch the archive and name its directory, to build it with another Dockerfile.",
+            ));
+        }
+        fetched(url, |stream| Self::from_stream(stream, url, file, time))
+    }
+
+    fn from_stream(
+        stream: impl Read + Send,
+        called: &str,
+        file: Option<&Path>,
+        time: Timestamp,
+    ) -> Result<Self, Failure> {
+        let read = |e: io::Error| Failure::io(format!("read {called}"), &e);
+        let mut input = compress::decoder(stream).map_err(read)?;
         let mut start = Vec::new();
         input
             .by_ref()
@@ -86,9 +112,11 @@ impl Sources {
             if let Some(file) = file {
                 let file = file.display();
                 return Err(Failure::new(format!(
-                    "-f {file}: what comes on standard input is no archive that could hold it"
+                    "-f {file}: what comes on {called} is no archive that could hold it"
                 ))
-                .hint("For a Dockerfile on standard input, leave -f away; for a context, send a tar archive."));
+                .hint(
+                    "For a Dockerfile alone, leave -f away; for a context, send a tar archive.",
+                ));
             }
             let mut bytes = Vec::new();
             input.read_to_end(&mut bytes).map_err(read)?;
@@ -96,19 +124,19 @@ impl Sources {
                 name: "Dockerfile".to_owned(),
                 dockerfile: dockerfile_parse::text(bytes, Path::new("-"))?,
                 context: Context {
-                    name: "empty: the Dockerfile came from standard input".to_owned(),
+                    name: format!("empty: the Dockerfile came from {called}"),
                     ..Context::default()
                 },
                 ignore: IgnoreFile::default(),
                 path: None,
             });
         }
-        let tree = archive::read_stream(input, Path::new("standard input"))?;
-        let context = Context::of_tree("the archive on standard input", &tree, time);
+        let tree = archive::read_stream(input, Path::new(called))?;
+        let context = Context::of_tree(&format!("the archive on {called}"), &tree, time);
         let file = file.unwrap_or(Path::new("Dockerfile"));
         Ok(Self {
             name: dockerfile_parse::name(file),
-            dockerfile: in_archive(&context.tree, file)?,
+            dockerfile: in_archive(&context.tree, called, file)?,
             context,
             ignore: IgnoreFile::default(),
             path: None,
@@ -130,8 +158,27 @@ impl Sources {
     }
 }
 
+/// Lets `read` read what is at an http address, while it is fetched.
+pub(super) fn fetched<T>(
+    url: &str,
+    read: impl FnOnce(&mut io::PipeReader) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let refused = |e: io::Error| Failure::io("make a pipe", &e);
+    let (mut from, mut to) = io::pipe().map_err(refused)?;
+    std::thread::scope(|scope| {
+        let fetching = scope.spawn(move || net::fetch(url, &mut to));
+        let result = read(&mut from);
+        // To the end, so that what the fetching says is about the address and not about the pipe.
+        let _ = io::copy(&mut from, &mut io::sink());
+        match fetching.join() {
+            Ok(Err(message)) => Err(Failure::new(message)),
+            _ => result,
+        }
+    })
+}
+
 /// The text of the Dockerfile at `file` of an archive.
-fn in_archive(tree: &Tree, file: &Path) -> Result<String, Failure> {
+fn in_archive(tree: &Tree, called: &str, file: &Path) -> Result<String, Failure> {
     let named = RootedPath::root().resolve(file.as_os_str().as_bytes());
     let there = resolve(tree, &named)
         .ok()
@@ -139,7 +186,7 @@ fn in_archive(tree: &Tree, file: &Path) -> Result<String, Failure> {
     let Some(Kind::File(content)) = there else {
         let file = file.display();
         return Err(Failure::new(format!(
-            "there is no Dockerfile at {file} in the archive on standard input"
+            "there is no Dockerfile at {file} in the archive on {called}"
         ))
         .hint("-f FILE names another one; paths are seen from the archive's root."));
     };
@@ -149,18 +196,34 @@ fn in_archive(tree: &Tree, file: &Path) -> Result<String, Failure> {
     dockerfile_parse::text(bytes, file)
 }
 
-/// How an address of something elsewhere begins, if it is one.
-pub(super) fn remote(text: &str) -> Option<&'static str> {
-    let schemes = ["http://", "https://", "git@", "git://", "ssh://"];
-    schemes.into_iter().find(|scheme| text.starts_with(scheme))
+/// Whether this is the address of a git repository.
+pub(super) fn is_repository(text: &str) -> bool {
+    let path = text.split(['#', '?']).next().unwrap_or_default();
+    let schemes = ["git@", "git://", "ssh://"];
+    schemes.iter().any(|scheme| text.starts_with(scheme))
+        || (is_http(text) && path.strip_suffix(".git").is_some())
+}
+
+/// Whether this is the address of a file.
+pub(super) fn is_http(text: &str) -> bool {
+    text.starts_with("http://") || text.starts_with("https://")
 }
 
 pub(crate) fn check_directory(root: &Path) -> Result<(), Failure> {
     let text = root.display().to_string();
-    if remote(&text).is_some() {
+    if is_repository(&text) {
         return Err(Failure::new(format!(
-            "{text}: Docker builds from URLs, Coracle does not (yet); fetch it first and name the directory"
-        )));
+            "{text}: Docker builds from git repositories, Coracle does not (yet)"
+        ))
+        .hint(
+            "Clone it first and name the directory; or build from the http address of an archive.",
+        ));
+    }
+    if is_http(&text) {
+        return Err(
+            Failure::new(format!("{text} is an address and not a directory"))
+                .hint("`coracle build` takes one; here, fetch the archive first and unpack it."),
+        );
     }
     match fs::metadata(root) {
         Ok(meta) if meta.is_dir() => Ok(()),

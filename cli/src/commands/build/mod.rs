@@ -47,7 +47,7 @@ use crate::progress::{Explain, Style, Transcript, View, Watcher};
 /// Build an image from a Dockerfile
 #[derive(Debug, clap::Args)]
 #[command(
-    override_usage = "[OPTIONS] PATH | -",
+    override_usage = "[OPTIONS] PATH | URL | -",
     after_help = "\
 Examples:
   coracle build -t app .
@@ -67,7 +67,8 @@ Dockerfile from standard input. The base image must be here (`coracle images`).
 --cache-to takes the cache elsewhere: type=inline into the image, for --cache-from IMAGE;
 type=local,dest=DIRECTORY[,mode=max] into a directory, for type=local,src=DIRECTORY.
 --build-context names more files and images for FROM, COPY --from and RUN --mount: a
-directory, a tar archive, oci-layout://DIRECTORY[:TAG] or docker-image://IMAGE.
+directory, a tar archive or its http address, oci-layout://DIRECTORY[:TAG] or
+docker-image://IMAGE.
 
 The result is an image here, unless --output says otherwise. A directory after --output, or
 type=local,dest=DIRECTORY, gets its files as your own; - or type=tar,dest=FILE|- an archive
@@ -86,7 +87,7 @@ command's. All problems that can be seen beforehand are reported at once.
 Chapters 06-dockerfile, 07-build and 08-cache of the book explain what happens."
 )]
 pub(crate) struct Options {
-    /// The build context: a directory, or - for standard input
+    /// The build context: a directory, the http address of an archive, or - for standard input
     #[arg(value_name = "PATH")]
     pub(crate) path: String,
     /// Add a custom host-to-IP mapping (format: "host:ip")
@@ -254,9 +255,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         no_cache_stages: no_cache_stages(options, &sources)?,
         surroundings: surroundings.key(),
         source_date_epoch: source_date_epoch(options)?,
-        jobs: std::thread::available_parallelism()
-            .map_or(1, NonZero::get)
-            .max(4),
+        jobs: jobs(options),
         inline_cache: cache_to.contains(&To::Inline),
         place: sources.place(options.target.as_deref()),
     };
@@ -354,6 +353,16 @@ fn carry_out(
     };
     watcher.end(built.is_ok());
     built.map_err(|error| report::build_error(error, sources, &log, &transcript.path))
+}
+
+/// How many stages are built at the same time. Explanations are read one after the other.
+fn jobs(options: &Options) -> usize {
+    if options.explain.is_some() {
+        return 1;
+    }
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    // Steps wait for the disk and for other machines, too.
+    processors.max(4)
 }
 
 /// The time of all that is made, if somebody wants one: by the build argument, as in BuildKit, or

@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use coracle::build::context::{Context, Named};
 use coracle::image::Image;
-use coracle::linux::archive::read_tree;
+use coracle::layer::compress;
+use coracle::linux::archive::{read_stream, read_tree};
 use coracle::reference::Reference;
 use coracle::spec::Platform;
 use coracle::store::Store;
 use coracle::store::archive::import_layout;
 use coracle::tree::Timestamp;
 
-use super::context::{ignore_file, load_context};
+use super::context::{fetched, ignore_file, is_http, is_repository, load_context};
 use super::find_base;
 use crate::failure::Failure;
 
@@ -65,11 +66,18 @@ fn one(
         let image = Image::open(store, &target, platform)?;
         return Ok(Named::Image(Box::new(image)));
     }
-    if let Some(scheme) = super::context::remote(value) {
-        return Err(Failure::new(format!(
-            "Docker fetches contexts from {scheme} addresses, Coracle does not (yet)"
-        ))
-        .hint("Fetch it first, and name the directory or the tar archive."));
+    if is_repository(value) {
+        return Err(Failure::new(
+            "Docker takes contexts from git repositories, Coracle does not (yet)",
+        )
+        .hint("Clone it first and name the directory; or name the http address of an archive."));
+    }
+    if is_http(value) {
+        let tree = fetched(value, |stream| {
+            let archive = compress::decoder(stream).map_err(|e| Failure::io("read it", &e))?;
+            Ok(read_stream(archive, Path::new(value))?)
+        })?;
+        return Ok(Named::Files(Arc::new(Context::of_tree(value, &tree, time))));
     }
     let path = Path::new(value);
     let meta = std::fs::metadata(path).map_err(|e| Failure::io("look it up", &e))?;
