@@ -1023,3 +1023,26 @@ fn an_image_carries_the_steps_that_made_its_layers() {
     assert!(store.size(&layer).unwrap().is_some());
     assert_eq!(own.get(&made.key).unwrap(), Some(made.entry.clone()));
 }
+
+/// Panics, as no executor should.
+struct Broken;
+
+impl Executor for Broken {
+    fn run(
+        &self,
+        _store: &Arc<dyn Store>,
+        _base: &[StoredLayer],
+        _step: &RunStep,
+        _on: &mut dyn FnMut(Event),
+    ) -> Result<Ran, ExecutorError> {
+        panic!("the executor is broken");
+    }
+}
+
+#[test]
+#[should_panic(expected = "a scoped thread panicked")]
+fn nobody_waits_for_a_thread_that_is_gone() {
+    let yard = yard(&[]);
+    let dockerfile = "FROM base AS a\nRUN x\nFROM scratch\nCOPY --from=a / /\n";
+    let _ = build_together(&yard, &Broken, dockerfile);
+}

@@ -220,13 +220,14 @@ impl Performer<'_, '_> {
         let inputs = self.inputs(step)?;
         let parts = self.key_parts(step, draft, &inputs)?;
         let key = parts.key();
-        let _claim = self.shared.claim(&key);
         let place = format!("{}\n{}\n{place}", self.options.place, stage.name);
         let fresh = self.options.no_cache
             || self
                 .options
                 .no_cache_stages
                 .contains(&stage.name.to_ascii_lowercase());
+        // Who must run anyway need not wait to see whether somebody else has run.
+        let _claim = (!fresh).then(|| self.shared.claim(&key));
         let (found, why) = if fresh {
             (None, vec![Miss::Disabled])
         } else {

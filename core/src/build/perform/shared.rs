@@ -70,6 +70,7 @@ impl<'a> Shared<'a> {
     /// A stage needs earlier ones only, and those have all been begun by somebody: so among those
     /// who wait for each other there is always one who does not.
     pub(super) fn work(&self) {
+        let _watched = Watched { shared: self };
         while let Some(index) = self.begin() {
             let mut performer = Performer {
                 shared: self,
@@ -164,6 +165,24 @@ impl<'a> Shared<'a> {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A thread that builds stages. Should it panic, the others must not wait for it for ever.
+struct Watched<'s, 'a> {
+    shared: &'s Shared<'a>,
+}
+
+impl Drop for Watched<'_, '_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.shared
+                .state()
+                .failure
+                .get_or_insert(BuildError::Stopped);
+            self.shared.host.executor.stop();
+            self.shared.changed.notify_all();
+        }
     }
 }
 
