@@ -10,8 +10,8 @@ use super::{ArchiveError, Files, Load, Loaded, images, load, oci, run};
 use crate::digest::{Digest, DigestError};
 use crate::event::{Event, ignore};
 use crate::path::RootedPath;
-use crate::spec::{Descriptor, Platform};
-use crate::store::{MOST_IN_MEMORY, Store, StoreError};
+use crate::spec::{Descriptor, Index, Platform};
+use crate::store::{MOST_IN_MEMORY, Store, StoreError, without_names};
 
 /// Loads every image of the archive or OCI layout directory at `path`; see [`load`].
 pub fn load_path(
@@ -59,7 +59,48 @@ pub fn import_layout(
             reason: "it has no index.json at its top, so it is no OCI image layout".to_owned(),
         });
     };
-    oci::named(&index, name, &mut files, &mut load)
+    named(&index, name, &mut files, &mut load)
+}
+
+/// The one image of `index.json` that `name` means, brought into the store.
+fn named(
+    index: &[u8],
+    name: Option<&str>,
+    files: &mut dyn Files,
+    load: &mut Load,
+) -> Result<Descriptor, ArchiveError> {
+    oci::version(files)?;
+    let index: Index = oci::parse(index, "index.json")?;
+    let entries = oci::chosen(&index, load);
+    let answers = |entry: &&Descriptor| {
+        let tag = |known: &String| {
+            let last = known.rsplit(['/', ':']).next();
+            name.is_some_and(|name| known == name || last == Some(name))
+        };
+        name.is_none()
+            || name == Some(entry.digest.as_str())
+            || oci::name_of(entry).is_some_and(tag)
+    };
+    let mut found: Vec<_> = entries.iter().filter(answers).collect();
+    found.sort_by_key(|entry| &entry.digest);
+    found.dedup_by_key(|entry| &entry.digest);
+    let [entry] = found[..] else {
+        let names: Vec<_> = entries.iter().filter_map(oci::name_of).cloned().collect();
+        let reason = match (name, found.len()) {
+            (Some(name), 0) => format!("it has no image {name:?}"),
+            (Some(name), n) => format!("it has {n} images {name:?}"),
+            (None, n) => format!("it has {n} images, and none was chosen"),
+        };
+        let reason = format!("{reason}; its names are: {}", names.join(", "));
+        return Err(ArchiveError::NotAnImage { reason });
+    };
+    let mut target = without_names(entry);
+    if oci::fetch(entry, "index.json", files, load, oci::DEEPEST)?.is_none() {
+        let reason = format!("{} is no image but another artifact", entry.digest);
+        return Err(ArchiveError::NotAnImage { reason });
+    }
+    target.platform = None;
+    Ok(target)
 }
 
 /// A directory whose files are copied into the store when they are asked for.

@@ -7,7 +7,7 @@ use crate::spec::{Descriptor, Index, Manifest, media};
 use crate::store::{CONTAINERD_NAME, REF_NAME, without_names};
 
 /// How deep an index may stand in an index.
-const DEEPEST: usize = 4;
+pub(super) const DEEPEST: usize = 4;
 
 /// The images that `index.json` lists, each once with all its tags.
 pub(super) fn images(
@@ -37,46 +37,7 @@ pub(super) fn images(
     Ok(found)
 }
 
-/// The one image of `index.json` that `name` means, brought into the store.
-pub(super) fn named(
-    index: &[u8],
-    name: Option<&str>,
-    files: &mut dyn Files,
-    load: &mut Load,
-) -> Result<Descriptor, ArchiveError> {
-    version(files)?;
-    let index: Index = parse(index, "index.json")?;
-    let entries = chosen(&index, load);
-    let answers = |entry: &&Descriptor| {
-        let tag = |known: &String| {
-            let last = known.rsplit(['/', ':']).next();
-            name.is_some_and(|name| known == name || last == Some(name))
-        };
-        name.is_none() || name == Some(entry.digest.as_str()) || name_of(entry).is_some_and(tag)
-    };
-    let mut found: Vec<_> = entries.iter().filter(answers).collect();
-    found.sort_by_key(|entry| &entry.digest);
-    found.dedup_by_key(|entry| &entry.digest);
-    let [entry] = found[..] else {
-        let names: Vec<_> = entries.iter().filter_map(name_of).cloned().collect();
-        let reason = match (name, found.len()) {
-            (Some(name), 0) => format!("it has no image {name:?}"),
-            (Some(name), n) => format!("it has {n} images {name:?}"),
-            (None, n) => format!("it has {n} images, and none was chosen"),
-        };
-        let reason = format!("{reason}; its names are: {}", names.join(", "));
-        return Err(ArchiveError::NotAnImage { reason });
-    };
-    let mut target = without_names(entry);
-    if fetch(entry, "index.json", files, load, DEEPEST)?.is_none() {
-        let reason = format!("{} is no image but another artifact", entry.digest);
-        return Err(ArchiveError::NotAnImage { reason });
-    }
-    target.platform = None;
-    Ok(target)
-}
-
-fn version(files: &mut dyn Files) -> Result<(), ArchiveError> {
+pub(super) fn version(files: &mut dyn Files) -> Result<(), ArchiveError> {
     let Some(marker) = files.document("oci-layout")? else {
         return Err(ArchiveError::NotAnImage {
             reason: "it has an index.json, but no oci-layout at its top".to_owned(),
@@ -93,7 +54,7 @@ fn version(files: &mut dyn Files) -> Result<(), ArchiveError> {
 
 /// The entries to load. Of several entries with one name, as some tools list the platforms of an
 /// image, only that for our platform; an attestation is no image.
-fn chosen(index: &Index, load: &Load) -> Vec<Descriptor> {
+pub(super) fn chosen(index: &Index, load: &Load) -> Vec<Descriptor> {
     let images = index.manifests.iter().filter(|entry| is_image(entry));
     let mut chosen: Vec<Descriptor> = Vec::new();
     for entry in images {
@@ -122,7 +83,7 @@ fn serves(entry: &Descriptor, load: &Load) -> bool {
     platform.is_none_or(|platform| platform.serves(load.platform))
 }
 
-fn name_of(entry: &Descriptor) -> Option<&String> {
+pub(super) fn name_of(entry: &Descriptor) -> Option<&String> {
     let annotations = &entry.annotations;
     annotations
         .get(CONTAINERD_NAME)
@@ -137,7 +98,7 @@ fn tag_of(entry: &Descriptor) -> Result<Option<Reference>, ArchiveError> {
 
 /// Brings what `entry` leads to into the store and checks it. Returns the image's ID; `None` when
 /// it is no image but some other artifact.
-fn fetch(
+pub(super) fn fetch(
     entry: &Descriptor,
     by: &str,
     files: &mut dyn Files,
@@ -242,7 +203,10 @@ fn kind(entry: &Descriptor) -> &'static str {
     }
 }
 
-fn parse<T: serde::de::DeserializeOwned>(bytes: &[u8], file: &str) -> Result<T, ArchiveError> {
+pub(super) fn parse<T: serde::de::DeserializeOwned>(
+    bytes: &[u8],
+    file: &str,
+) -> Result<T, ArchiveError> {
     serde_json::from_slice(bytes).map_err(|e| ArchiveError::Damaged {
         file: file.to_owned(),
         reason: e.to_string(),
