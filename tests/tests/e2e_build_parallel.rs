@@ -77,6 +77,8 @@ fn a_step_that_fails_ends_the_one_beside_it() {
         "it is wrong\n------",
         "   4 | >>> RUN",
         "The whole output is in",
+        "#2 CANCELED\n",
+        "#4 ERROR: process ",
     ]);
     let left = std::fs::read_dir(sandbox.root().join("containers")).unwrap();
     assert_eq!(left.count(), 0, "a container's directory is still there");

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use coracle::event::Event;
 
+use super::Ended;
+
 /// After this long without a line, one says that a step still runs.
 const SILENCE: Duration = Duration::from_secs(10);
 
@@ -99,6 +101,27 @@ impl Plain {
         }
         if !out.is_empty() {
             self.at = at;
+        }
+        out
+    }
+
+    /// The lines for the end: what has become of the steps that had not ended, in BuildKit's words.
+    pub(super) fn end(&mut self, ended: Option<&Ended>, at: Duration) -> String {
+        let mut out = String::new();
+        let Some(Ended { step: failed, why }) = ended else {
+            return out;
+        };
+        let open = self.steps.iter().filter(|(_, step)| !step.ended);
+        let open: Vec<usize> = open.map(|(number, _)| *number).collect();
+        for number in open {
+            self.turn_to(number, &mut out);
+            self.flush(number, at, &mut out);
+            if failed.is_none_or(|failed| failed == number) {
+                let _ = writeln!(out, "#{number} ERROR: {why}");
+            } else {
+                let _ = writeln!(out, "#{number} CANCELED");
+            }
+            self.ended(number);
         }
         out
     }
@@ -281,6 +304,28 @@ mod tests {
 
         #3 DONE 0.0s
         ");
+    }
+
+    #[test]
+    fn the_step_that_failed_is_told_from_those_that_were_given_up() {
+        let check = |step: Option<usize>, expected: &str| {
+            let mut plain = Plain::default();
+            for event in [started(1, "a"), started(2, "b"), output(2, "half")] {
+                plain.event(&event, Duration::ZERO);
+            }
+            let why = "it broke".to_owned();
+            let ended = Ended { step, why };
+            assert_eq!(plain.end(Some(&ended), Duration::ZERO), expected);
+            assert_eq!(plain.end(None, Duration::ZERO), "");
+        };
+        check(
+            Some(1),
+            "\n#1 ERROR: it broke\n\n#2 0.000 half\n#2 CANCELED\n",
+        );
+        check(
+            None,
+            "\n#1 ERROR: it broke\n\n#2 0.000 half\n#2 ERROR: it broke\n",
+        );
     }
 
     #[test]

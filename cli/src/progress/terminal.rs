@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use coracle::event::Event;
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
+use super::Ended;
 use super::plain::{last_state, one_line};
 
 /// How many of the last lines of a running step's output are shown below it.
@@ -79,7 +80,7 @@ impl Terminal {
     }
 
     /// Draws the last picture, which stays.
-    pub(super) fn end(&mut self, ok: bool) {
+    pub(super) fn end(&mut self, ended: Option<&Ended>) {
         let unfinished: Vec<usize> = self
             .steps
             .iter()
@@ -87,11 +88,11 @@ impl Terminal {
             .map(|(n, _)| *n)
             .collect();
         for step in unfinished {
-            self.finish(step, if ok { "" } else { "ERROR " });
+            self.finish(step, word(step, ended));
         }
         let took = seconds(self.started.elapsed());
         self.head.set_style(style("{msg}"));
-        let word = if ok { " FINISHED" } else { "" };
+        let word = if ended.is_none() { " FINISHED" } else { "" };
         let (done, of) = (self.done, self.of);
         self.head
             .abandon_with_message(format!("[+] Building {took} ({done}/{of}){word}"));
@@ -128,7 +129,7 @@ impl Terminal {
         step.bar.set_prefix(took);
         step.bar
             .abandon_with_message(format!("{word}{}", step.name));
-        if word != "ERROR " {
+        if word != "ERROR " && word != "CANCELED " {
             self.done += 1;
         }
     }
@@ -153,6 +154,15 @@ impl Terminal {
                 self.bars.remove(&oldest);
             }
         }
+    }
+}
+
+/// What has become of a step that had not ended by itself, in BuildKit's words.
+fn word(step: usize, ended: Option<&Ended>) -> &'static str {
+    match ended {
+        None => "",
+        Some(ended) if ended.step.is_none_or(|failed| failed == step) => "ERROR ",
+        Some(_) => "CANCELED ",
     }
 }
 
@@ -201,14 +211,14 @@ mod tests {
     use super::*;
 
     /// What is on a screen of `width` columns after some events, with every time as 0.0s.
-    fn picture(width: u16, ok: bool, events: &[Event]) -> String {
+    fn picture(width: u16, ended: Option<&Ended>, events: &[Event]) -> String {
         let term = InMemoryTerm::new(20, width);
         let target = ProgressDrawTarget::term_like(Box::new(term.clone()));
         let mut terminal = Terminal::on(MultiProgress::with_draw_target(target));
         for event in events {
             terminal.event(event);
         }
-        terminal.end(ok);
+        terminal.end(ended);
         let times = |line: &str| match line.rsplit_once(' ') {
             Some((rest, time)) if time.ends_with('s') => format!("{rest} 0.0s"),
             _ => line.to_owned(),
@@ -249,8 +259,14 @@ mod tests {
 
     #[test]
     fn the_last_picture_of_a_build_that_failed() {
-        insta::assert_snapshot!(picture(80, false, &events()));
-        insta::assert_snapshot!(picture(40, false, &events()));
+        let failed = |step| Ended {
+            step,
+            why: String::new(),
+        };
+        insta::assert_snapshot!(picture(80, Some(&failed(None)), &events()));
+        insta::assert_snapshot!(picture(40, Some(&failed(Some(3))), &events()));
+        let other = picture(80, Some(&failed(Some(2))), &events());
+        assert!(other.contains(" => CANCELED [3/3] RUN"), "{other}");
     }
 
     #[test]

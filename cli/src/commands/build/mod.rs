@@ -351,7 +351,9 @@ fn carry_out(
     } else {
         build()
     };
-    watcher.end(built.is_ok());
+    let ended = built.as_ref().err().map(report::ended);
+    watcher.end(ended.as_ref());
+    transcript.end(ended.as_ref());
     built.map_err(|error| report::build_error(error, sources, &log, &transcript.path))
 }
 

@@ -124,6 +124,16 @@ fn source_error(diagnostics: &[Diagnostic], sources: &Sources) -> Failure {
     ))
 }
 
+/// Which step failed, and why, for whoever watches.
+pub(super) fn ended(error: &BuildError) -> progress::Ended {
+    let step = match error {
+        BuildError::Run { step, .. } => Some(*step),
+        _ => None,
+    };
+    let why = error.to_string();
+    progress::Ended { step, why }
+}
+
 /// Why the build stopped half-way.
 pub(super) fn build_error(
     error: BuildError,
