@@ -108,8 +108,9 @@ impl Terminal {
     fn fit(&mut self, width: usize) {
         if width != self.width {
             self.width = width;
-            for step in self.steps.values().filter(|step| step.ended) {
-                step.bar.tick();
+            for step in self.steps.values() {
+                let ended = Some(&step.bar).filter(|_| step.ended);
+                step.tail.iter().chain(ended).for_each(ProgressBar::tick);
             }
         }
     }
