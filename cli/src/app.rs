@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    base, build, commit, completion, container_prune, context_ls, cp, create, demo, diff,
-    dockerfile_expand, dockerfile_explain, dockerfile_lint, dockerfile_parse, dockerignore_check,
-    doctor, export, fsck, history, image_check, image_ls_files, image_tree, image_unpack, images,
-    import, inspect, layer_apply, layer_diff, layer_ls, load, prune, ps, reference_parse, rename,
-    rm, rmi, run, save, start, system_df, system_prune, tag, version,
+    base, build, builder_prune, commit, completion, container_prune, context_ls, cp, create, demo,
+    diff, dockerfile_expand, dockerfile_explain, dockerfile_lint, dockerfile_parse,
+    dockerignore_check, doctor, export, fsck, history, image_check, image_ls_files, image_tree,
+    image_unpack, images, import, inspect, layer_apply, layer_diff, layer_ls, load, prune, ps,
+    reference_parse, rename, rm, rmi, run, save, start, system_df, system_prune, tag, version,
 };
 use crate::context::Context;
 use crate::failure::Outcome;
@@ -43,7 +43,7 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Base(base::Options),
-    Build(build::Options),
+    Build(Box<build::Options>),
     /// Manage builds
     #[command(subcommand)]
     Builder(BuilderCommand),
@@ -99,7 +99,7 @@ enum Command {
 /// `coracle image …`: Docker's management forms, and what Docker has not.
 #[derive(Debug, Subcommand)]
 enum ImageCommand {
-    Build(build::Options),
+    Build(Box<build::Options>),
     Check(image_check::Options),
     History(history::Options),
     Import(import::Options),
@@ -120,7 +120,7 @@ enum ImageCommand {
 /// `coracle builder …`.
 #[derive(Debug, Subcommand)]
 enum BuilderCommand {
-    Prune(prune::BuilderOptions),
+    Prune(builder_prune::Options),
 }
 
 /// `coracle container …`.
@@ -204,7 +204,9 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Build(options) | Command::Image(ImageCommand::Build(options)) => {
             build::run(&options, &context()?)
         }
-        Command::Builder(BuilderCommand::Prune(options)) => prune::builder(&options, &context()?),
+        Command::Builder(BuilderCommand::Prune(options)) => {
+            builder_prune::run(&options, &context()?)
+        }
         Command::Completion(options) => completion::run(&options),
         Command::Container(command) => container(command, &context()?),
         Command::Commit(options) => commit::run(&options, &context()?),

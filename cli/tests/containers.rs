@@ -169,7 +169,10 @@ fn a_failed_step_shows_its_lines_its_output_and_its_exit_code() {
         .skip_while(|line| !line.starts_with("coracle: "))
         .filter(warnings)
         .collect();
-    insta::assert_snapshot!(error.join("\n"));
+    let error = error
+        .join("\n")
+        .replace(&at.display().to_string(), "[SANDBOX]");
+    insta::assert_snapshot!(error);
     dockerfile(at, "FROM base\nRUN seq 100; false\n");
     let (code, error) = failure(at, &["build", "--progress=quiet", "app"]);
     assert_eq!(code, 1);
@@ -201,7 +204,7 @@ fn what_cannot_be_built_is_said() {
     check(&["nowhere"], "the build context nowhere: No such file");
     check(
         &["https://example.org/x.git"],
-        "Docker builds from URLs, Coracle does not (yet)",
+        "Docker builds from git repositories, Coracle does not (yet)",
     );
     dockerfile(at, "FROM scratch AS one\nLABEL a=b\n");
     check(

@@ -94,7 +94,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// The files below the kernel's row that the feature `fs` opens to the outside world.
 const KNOW_FILES: &[&str] = &[
     "build/cache_directory.rs",
+    "build/carry_directory.rs",
     "build/load.rs",
+    "build/net.rs",
     "runtime/bundle.rs",
     "store/archive/directory.rs",
     "store/layout.rs",

@@ -159,6 +159,7 @@ fn planned(source: &str) -> Plan {
         build_platform: platform,
         labels: BTreeMap::new(),
         network: RunNetwork::None,
+        insecure: false,
         time: Timestamp::default(),
     };
     let (found, context) = (parsed.diagnostics, Context::default());

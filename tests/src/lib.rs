@@ -17,6 +17,7 @@
 #![allow(clippy::return_self_not_must_use)]
 
 pub mod archive;
+pub mod buildah;
 pub mod call;
 pub mod daemon;
 pub mod fixtures;
@@ -29,6 +30,7 @@ pub mod sandbox;
 pub mod scene;
 
 pub use archive::{Archive, Entry};
+pub use buildah::Buildah;
 pub use call::{Call, Outcome};
 pub use daemon::Daemon;
 pub use person::Person;

@@ -14,6 +14,7 @@ use crate::wasm;
 /// What the suites call: a program, the Debian package that has it, and how the
 /// suites' names begin.
 const PROGRAMS: &[(&str, &str, &[&str])] = &[
+    ("buildah", "buildah", &["e2e"]),
     ("busybox", "busybox-static", &["e2e"]),
     ("bsdtar", "libarchive-tools", &["e2e"]),
     ("buildah", "buildah", &["e2e"]),
@@ -29,6 +30,7 @@ const PROGRAMS: &[(&str, &str, &[&str])] = &[
     ("script", "bsdutils", &["e2e"]),
     ("setpriv", "util-linux", &["e2e"]),
     ("skopeo", "skopeo", &["e2e"]),
+    ("ssh-agent", "openssh-client", &["e2e"]),
     ("umoci", "umoci", &["e2e"]),
     ("unshare", "util-linux", NAMESPACES),
     ("xz", "xz-utils", &["cli", "e2e"]),

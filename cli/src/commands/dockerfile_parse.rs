@@ -89,6 +89,11 @@ pub(crate) fn read(path: &Path) -> Result<String, Failure> {
     } else {
         bytes = fs::read(path).map_err(|e| Failure::io(format!("read {}", path.display()), &e))?;
     }
+    text(bytes, path)
+}
+
+/// The text of a Dockerfile that is at `path`.
+pub(crate) fn text(bytes: Vec<u8>, path: &Path) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let before = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();

@@ -4,6 +4,7 @@
 
 pub(crate) mod base;
 pub(crate) mod build;
+pub(crate) mod builder_prune;
 pub(crate) mod commit;
 pub(crate) mod completion;
 mod container_inspect;

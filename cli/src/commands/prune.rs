@@ -1,7 +1,6 @@
-//! `coracle image prune` and `coracle builder prune`: room on the disk.
+//! `coracle image prune`: room on the disk.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::io::{self, BufRead as _, IsTerminal as _};
 
 use coracle::store::Store;
@@ -35,26 +34,6 @@ pub(crate) struct ImageOptions {
     pub(crate) force: bool,
 }
 
-/// Remove build cache
-#[derive(Debug, clap::Args)]
-#[command(
-    override_usage = "[OPTIONS]",
-    after_help = "\
-Examples:
-  coracle builder prune
-  coracle builder prune --force
-
-Every build step is forgotten, and the layers that no image has are removed. The next build
-runs every step again.
-
-Chapter 08-cache of the book explains what the cache remembers."
-)]
-pub(crate) struct BuilderOptions {
-    /// Do not prompt for confirmation
-    #[arg(short, long)]
-    pub(crate) force: bool,
-}
-
 /// Removes images, and then whatever nothing needs any more.
 pub(crate) fn images(options: &ImageOptions, context: &Context) -> Outcome {
     let what = if options.all {
@@ -72,22 +51,6 @@ pub(crate) fn images(options: &ImageOptions, context: &Context) -> Outcome {
         let _ = writeln!(said, "{verb}: {what}");
     }
     reclaimed(said, &*store, context)
-}
-
-/// Forgets every build step, and removes what was kept for them only.
-pub(crate) fn builder(options: &BuilderOptions, context: &Context) -> Outcome {
-    if !options.force && !agreed("the whole build cache")? {
-        return Ok(0);
-    }
-    collect::enter(context)?;
-    let cache = context.root.join("cache");
-    match fs::remove_dir_all(&cache) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => {
-            return Err(Failure::io(format!("remove {}", cache.display()), &e));
-        }
-        _ => {}
-    }
-    reclaimed(String::new(), &*context.store()?, context)
 }
 
 fn reclaimed(mut said: String, store: &dyn Store, context: &Context) -> Outcome {

@@ -154,7 +154,7 @@ fn remove_steps(store: &dyn Store, context: &Context, all: bool) -> Result<Vec<D
 }
 
 /// The bytes of files that are neither blobs nor snapshots.
-fn files(context: &Context) -> Result<u64, Failure> {
+pub(super) fn files(context: &Context) -> Result<u64, Failure> {
     let mut bytes = 0;
     for name in ["containers", "cache"] {
         let path = context.root.join(name);

@@ -54,6 +54,15 @@ pub(crate) struct View {
     pub(crate) cache: bool,
 }
 
+/// How a flow ended before it was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// The step that failed, if it is known which; the others were given up.
+    pub(crate) step: Option<usize>,
+    /// Why, as a sentence.
+    pub(crate) why: String,
+}
+
 /// Someone who watches a flow and shows it.
 #[derive(Debug)]
 pub(crate) struct Watcher {
@@ -113,10 +122,10 @@ impl Watcher {
     }
 
     /// The flow has ended, well or not. What is on the screen stays.
-    pub(crate) fn end(self, ok: bool) {
+    pub(crate) fn end(self, ended: Option<&Ended>) {
         match self.screen {
-            Screen::Terminal(mut terminal) => terminal.end(ok),
-            Screen::Plain(heartbeat) => heartbeat.end(),
+            Screen::Terminal(mut terminal) => terminal.end(ended),
+            Screen::Plain(heartbeat) => heartbeat.end(ended),
             Screen::None | Screen::Json => {}
         }
     }
@@ -214,9 +223,11 @@ impl Heartbeat {
         write(&plain.event(event, self.started.elapsed()));
     }
 
-    fn end(self) {
+    fn end(self, ended: Option<&Ended>) {
         drop(self.stop);
         // The thread only writes; if it died there is nothing left to do for it.
         let _ = self.thread.join();
+        let mut plain = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        write(&plain.end(ended, self.started.elapsed()));
     }
 }

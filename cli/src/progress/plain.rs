@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use coracle::event::Event;
 
+use super::Ended;
+
 /// After this long without a line, one says that a step still runs.
 const SILENCE: Duration = Duration::from_secs(10);
 
@@ -88,13 +90,39 @@ impl Plain {
                 state,
                 size,
             } => {
-                let step = self.last.map_or(String::new(), |step| format!("#{step} "));
+                // Of several steps that run at the same time, nobody knows whose layer it is.
+                let mut running = self.steps.iter().filter(|(_, step)| !step.ended);
+                let step = match (running.next(), running.next()) {
+                    (Some((step, _)), None) => format!("#{step} "),
+                    _ => String::new(),
+                };
                 let size = crate::output::human::size(*size, 3);
                 let _ = writeln!(out, "{step}{state} {} {size}", digest.short());
             }
         }
         if !out.is_empty() {
             self.at = at;
+        }
+        out
+    }
+
+    /// The lines for the end: what has become of the steps that had not ended, in BuildKit's words.
+    pub(super) fn end(&mut self, ended: Option<&Ended>, at: Duration) -> String {
+        let mut out = String::new();
+        let Some(Ended { step: failed, why }) = ended else {
+            return out;
+        };
+        let open = self.steps.iter().filter(|(_, step)| !step.ended);
+        let open: Vec<usize> = open.map(|(number, _)| *number).collect();
+        for number in open {
+            self.turn_to(number, &mut out);
+            self.flush(number, at, &mut out);
+            if failed.is_none_or(|failed| failed == number) {
+                let _ = writeln!(out, "#{number} ERROR: {why}");
+            } else {
+                let _ = writeln!(out, "#{number} CANCELED");
+            }
+            self.ended(number);
         }
         out
     }
@@ -236,6 +264,69 @@ mod tests {
         #2 DONE 0.3s
         WARNING: mind the gap
         ");
+    }
+
+    #[test]
+    fn steps_that_run_together_are_told_apart() {
+        let layer = || Event::Layer {
+            digest: Digest::of(b"layer"),
+            state: "unpacked",
+            size: 2_000_000,
+        };
+        let finished = |step| Event::StepFinished { step, layer: None };
+        let events = [
+            started(1, "[a 1/2] RUN a"),
+            layer(),
+            started(3, "[b 1/2] RUN b"),
+            layer(),
+            output(1, "one of a\nhalf"),
+            output(3, "one of b\n"),
+            output(1, " of a line\n"),
+            finished(1),
+            finished(3),
+        ];
+        let mut plain = Plain::default();
+        let said = events
+            .iter()
+            .map(|event| plain.event(event, Duration::ZERO));
+        insta::assert_snapshot!(said.collect::<String>(), @r"
+        #1 [a 1/2] RUN a
+        #1 unpacked dac1d7cfa950 2MB
+
+        #3 [b 1/2] RUN b
+        unpacked dac1d7cfa950 2MB
+
+        #1 0.000 one of a
+
+        #3 0.000 one of b
+
+        #1 0.000 half of a line
+        #1 DONE 0.0s
+
+        #3 DONE 0.0s
+        ");
+    }
+
+    #[test]
+    fn the_step_that_failed_is_told_from_those_that_were_given_up() {
+        let check = |step: Option<usize>, expected: &str| {
+            let mut plain = Plain::default();
+            for event in [started(1, "a"), started(2, "b"), output(2, "half")] {
+                plain.event(&event, Duration::ZERO);
+            }
+            let why = "it broke".to_owned();
+            let ended = Ended { step, why };
+            assert_eq!(plain.end(Some(&ended), Duration::ZERO), expected);
+            assert_eq!(plain.end(None, Duration::ZERO), "");
+        };
+        check(
+            Some(1),
+            "\n#1 ERROR: it broke\n\n#2 0.000 half\n#2 CANCELED\n",
+        );
+        check(
+            None,
+            "\n#1 ERROR: it broke\n\n#2 0.000 half\n#2 ERROR: it broke\n",
+        );
     }
 
     #[test]

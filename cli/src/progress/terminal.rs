@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use coracle::event::Event;
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
+use super::Ended;
 use super::plain::{last_state, one_line};
+use crate::output;
 
 /// How many of the last lines of a running step's output are shown below it.
 const TAIL: usize = 6;
@@ -20,6 +22,8 @@ pub(super) struct Terminal {
     started: Instant,
     of: usize,
     done: usize,
+    /// How wide the terminal was when the steps that have ended were drawn.
+    width: usize,
 }
 
 #[derive(Debug)]
@@ -50,11 +54,13 @@ impl Terminal {
             started: Instant::now(),
             of: 0,
             done: 0,
+            width: output::width(),
         }
     }
 
     /// Draws an event.
     pub(super) fn event(&mut self, event: &Event) {
+        self.fit(output::width());
         match event {
             Event::StepStarted { step, of, name } => self.begin(*step, *of, name),
             Event::StepCached { step, .. } => self.finish(*step, "CACHED "),
@@ -79,7 +85,8 @@ impl Terminal {
     }
 
     /// Draws the last picture, which stays.
-    pub(super) fn end(&mut self, ok: bool) {
+    pub(super) fn end(&mut self, ended: Option<&Ended>) {
+        self.fit(output::width());
         let unfinished: Vec<usize> = self
             .steps
             .iter()
@@ -87,14 +94,25 @@ impl Terminal {
             .map(|(n, _)| *n)
             .collect();
         for step in unfinished {
-            self.finish(step, if ok { "" } else { "ERROR " });
+            self.finish(step, word(step, ended));
         }
         let took = seconds(self.started.elapsed());
         self.head.set_style(style("{msg}"));
-        let word = if ok { " FINISHED" } else { "" };
+        let word = if ended.is_none() { " FINISHED" } else { "" };
         let (done, of) = (self.done, self.of);
         self.head
             .abandon_with_message(format!("[+] Building {took} ({done}/{of}){word}"));
+    }
+
+    /// Draws what nobody draws any more anew, when the terminal has another width.
+    fn fit(&mut self, width: usize) {
+        if width != self.width {
+            self.width = width;
+            for step in self.steps.values() {
+                let ended = Some(&step.bar).filter(|_| step.ended);
+                step.tail.iter().chain(ended).for_each(ProgressBar::tick);
+            }
+        }
     }
 
     fn begin(&mut self, step: usize, of: usize, name: &str) {
@@ -124,11 +142,12 @@ impl Terminal {
             self.bars.remove(&line);
         }
         let took = seconds(step.started.elapsed());
+        step.bar.disable_steady_tick();
         step.bar.set_style(style(" => {wide_msg} {prefix:>6}"));
         step.bar.set_prefix(took);
         step.bar
             .abandon_with_message(format!("{word}{}", step.name));
-        if word != "ERROR " {
+        if word != "ERROR " && word != "CANCELED " {
             self.done += 1;
         }
     }
@@ -153,6 +172,15 @@ impl Terminal {
                 self.bars.remove(&oldest);
             }
         }
+    }
+}
+
+/// What has become of a step that had not ended by itself, in BuildKit's words.
+fn word(step: usize, ended: Option<&Ended>) -> &'static str {
+    match ended {
+        None => "",
+        Some(ended) if ended.step.is_none_or(|failed| failed == step) => "ERROR ",
+        Some(_) => "CANCELED ",
     }
 }
 
@@ -195,20 +223,24 @@ fn shown(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU16, Ordering};
+
     use coracle::digest::Digest;
-    use indicatif::{InMemoryTerm, ProgressDrawTarget};
+    use indicatif::{InMemoryTerm, ProgressDrawTarget, TermLike};
 
     use super::*;
 
     /// What is on a screen of `width` columns after some events, with every time as 0.0s.
-    fn picture(width: u16, ok: bool, events: &[Event]) -> String {
+    fn picture(width: u16, ended: Option<&Ended>, events: &[Event]) -> String {
         let term = InMemoryTerm::new(20, width);
         let target = ProgressDrawTarget::term_like(Box::new(term.clone()));
         let mut terminal = Terminal::on(MultiProgress::with_draw_target(target));
         for event in events {
             terminal.event(event);
         }
-        terminal.end(ok);
+        terminal.end(ended);
         let times = |line: &str| match line.rsplit_once(' ') {
             Some((rest, time)) if time.ends_with('s') => format!("{rest} 0.0s"),
             _ => line.to_owned(),
@@ -249,8 +281,72 @@ mod tests {
 
     #[test]
     fn the_last_picture_of_a_build_that_failed() {
-        insta::assert_snapshot!(picture(80, false, &events()));
-        insta::assert_snapshot!(picture(40, false, &events()));
+        let failed = |step| Ended {
+            step,
+            why: String::new(),
+        };
+        insta::assert_snapshot!(picture(80, Some(&failed(None)), &events()));
+        insta::assert_snapshot!(picture(40, Some(&failed(Some(3))), &events()));
+        let other = picture(80, Some(&failed(Some(2))), &events());
+        assert!(other.contains(" => CANCELED [3/3] RUN"), "{other}");
+    }
+
+    /// A terminal whose width changes.
+    #[derive(Debug, Clone)]
+    struct Elastic {
+        screen: InMemoryTerm,
+        width: Arc<AtomicU16>,
+    }
+
+    impl TermLike for Elastic {
+        fn width(&self) -> u16 {
+            self.width.load(Ordering::SeqCst)
+        }
+        fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+            self.screen.move_cursor_up(n)
+        }
+        fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+            self.screen.move_cursor_down(n)
+        }
+        fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+            self.screen.move_cursor_right(n)
+        }
+        fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+            self.screen.move_cursor_left(n)
+        }
+        fn write_line(&self, line: &str) -> io::Result<()> {
+            self.screen.write_line(line)
+        }
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.screen.write_str(text)
+        }
+        fn clear_line(&self) -> io::Result<()> {
+            self.screen.clear_line()
+        }
+        fn flush(&self) -> io::Result<()> {
+            self.screen.flush()
+        }
+    }
+
+    #[test]
+    fn what_was_drawn_before_fits_a_terminal_that_became_narrow() {
+        let screen = InMemoryTerm::new(20, 80);
+        let width = Arc::new(AtomicU16::new(80));
+        let elastic = Elastic {
+            screen: screen.clone(),
+            width: Arc::clone(&width),
+        };
+        let target = ProgressDrawTarget::term_like(Box::new(elastic));
+        let mut terminal = Terminal::on(MultiProgress::with_draw_target(target));
+        for event in events() {
+            terminal.event(&event);
+        }
+        let narrow = " => CACHED [1/3] FROM base          0.0s";
+        assert!(!screen.contents().contains(narrow), "{}", screen.contents());
+        width.store(40, Ordering::SeqCst);
+        terminal.fit(40);
+        terminal.end(None);
+        assert!(screen.contents().contains(narrow), "{}", screen.contents());
     }
 
     #[test]

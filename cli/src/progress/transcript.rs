@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use coracle::event::Event;
 
+use super::Ended;
 use super::plain::Plain;
 use crate::failure::Failure;
 
@@ -33,6 +34,12 @@ impl Transcript {
             file,
             path: path.to_owned(),
         })
+    }
+
+    /// Writes down how the build ended.
+    pub(crate) fn end(&mut self, ended: Option<&Ended>) {
+        let text = self.plain.end(ended, self.started.elapsed());
+        let _ = self.file.write_all(text.as_bytes());
     }
 
     /// Writes down an event. A disk that is full must not end the build.

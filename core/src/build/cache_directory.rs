@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -55,6 +56,19 @@ impl CacheDirectory {
         Ok(steps)
     }
 
+    /// Every step with when it was made or found last, the least recently used first.
+    pub fn by_use(&self) -> Result<Vec<(SystemTime, CacheKey, Entry)>, StoreError> {
+        let mut steps = Vec::new();
+        for (key, entry) in self.steps()? {
+            let path = self.step(&key);
+            let used = fs::metadata(&path).and_then(|meta| meta.modified());
+            steps.push((used.map_err(at("look up", &path))?, key, entry));
+        }
+        // Of two that were used at the same time, the order of their keys decides.
+        steps.sort_by_key(|(used, ..)| *used);
+        Ok(steps)
+    }
+
     /// Forgets a step. That it is not there is no error.
     pub fn forget(&self, key: &CacheKey) -> Result<(), StoreError> {
         let path = self.step(key);
@@ -76,7 +90,14 @@ impl CacheDirectory {
 
 impl Cache for CacheDirectory {
     fn get(&self, key: &CacheKey) -> Result<Option<Entry>, StoreError> {
-        read(&self.step(key))
+        let path = self.step(key);
+        let entry = read(&path)?;
+        if entry.is_some() {
+            // That it was used is told by its time. If that cannot be set, it is only older.
+            let file = fs::OpenOptions::new().write(true).open(&path);
+            let _ = file.and_then(|file| file.set_modified(SystemTime::now()));
+        }
+        Ok(entry)
     }
 
     fn put(&self, key: &CacheKey, entry: &Entry) -> Result<(), StoreError> {
@@ -151,6 +172,30 @@ mod tests {
         check(&MemoryCache::default());
         let place = tempfile::tempdir().unwrap();
         check(&CacheDirectory::open(place.path()).unwrap());
+    }
+
+    #[test]
+    fn what_was_found_last_is_what_was_used_last() {
+        let place = tempfile::tempdir().unwrap();
+        let cache = CacheDirectory::open(place.path()).unwrap();
+        check(&cache);
+        let (first, entry) = cache.steps().unwrap().remove(0);
+        let second = CacheKey(Digest::of(b"second"));
+        cache.put(&second, &entry).unwrap();
+        let order = || -> Vec<_> {
+            let steps = cache.by_use().unwrap().into_iter();
+            steps.map(|(_, key, _)| key).collect()
+        };
+        let long_ago = SystemTime::UNIX_EPOCH;
+        let set = |key: &CacheKey| {
+            let file = fs::OpenOptions::new().write(true).open(cache.step(key));
+            file.unwrap().set_modified(long_ago).unwrap();
+        };
+        set(&second);
+        assert_eq!(order(), [second.clone(), first.clone()]);
+        set(&first);
+        cache.get(&second).unwrap();
+        assert_eq!(order(), [first, second]);
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! The build context: the files that COPY and ADD may take.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Span, did_you_mean};
+use crate::image::Image;
 use crate::path::RootedPath;
-use crate::tree::Tree;
+use crate::reference::Reference;
+use crate::tree::{Kind, Meta, Node, Timestamp, Tree};
 
 /// The files of a build context, without those that the ignore file hides.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Context {
     /// What people call it: the directory as they named it.
     pub name: String,
@@ -18,9 +21,57 @@ pub struct Context {
     /// What the ignore file hides, and by which of its lines, from 1. What is below a hidden
     /// directory is not listed.
     pub hidden: BTreeMap<RootedPath, usize>,
+    /// What else FROM, COPY and RUN may name (`--build-context`), by canonical reference. It
+    /// counts more than an image, and takes the place of a stage that has its name.
+    pub named: BTreeMap<String, Named>,
+}
+
+/// What `--build-context` gives a name to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Named {
+    /// Files.
+    Files(Arc<Context>),
+    /// An image.
+    Image(Box<Image>),
 }
 
 impl Context {
+    /// A context of the files of an archive. As with a directory, owners become root and times
+    /// become `time`, so that the same sources make the same layer everywhere; attributes and
+    /// devices are no part of any source.
+    pub fn of_tree(name: &str, tree: &Tree, time: Timestamp) -> Self {
+        let mut context = Self {
+            name: name.to_owned(),
+            tree: Tree::new(),
+            ..Self::default()
+        };
+        for (path, node) in tree.below(&RootedPath::root()) {
+            if matches!(
+                node.kind,
+                Kind::Directory | Kind::File(_) | Kind::Symlink(_)
+            ) {
+                let meta = Meta {
+                    mtime: time,
+                    ..Meta::new(node.meta.mode)
+                };
+                let kind = node.kind.clone();
+                let node = Node { meta, kind };
+                context.tree.insert(path.clone(), Arc::new(node));
+            }
+        }
+        context
+    }
+
+    /// What `--build-context` gave this name.
+    pub fn named(&self, name: &str) -> Option<&Named> {
+        if self.named.is_empty() {
+            return None;
+        }
+        // Stages may have capital letters, references may not.
+        let reference: Reference = name.to_ascii_lowercase().parse().ok()?;
+        self.named.get(&reference.canonical())
+    }
+
     /// Says of a source, at `span` of the Dockerfile, that it is not in the context, and why.
     pub fn missing(&self, path: &RootedPath, span: Span) -> Diagnostic {
         let message = format!("{:?} is not in the build context", path.to_text());

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 
+use super::mode::Chmod;
 use crate::accounts::{Accounts, UnknownAccount};
 use crate::dockerfile::glob::{BadPattern, Glob, has_wildcard};
 use crate::dockerfile::ignore::Ignore;
@@ -28,7 +29,7 @@ pub struct CopySpec {
     /// `user[:group]` as the image being built knows them; `None` keeps the sources' owners.
     pub chown: Option<String>,
     /// The permission bits of everything that is copied; `None` keeps the sources' bits.
-    pub chmod: Option<u32>,
+    pub chmod: Option<Chmod>,
     /// Whether the directories of a source's path are kept below the destination.
     pub parents: bool,
     /// Patterns of what is left out.
@@ -279,8 +280,11 @@ impl<'a> Copier<'a> {
             node.meta.uid = uid;
             node.meta.gid = gid;
         }
-        if let (Some(mode), false) = (self.spec.chmod, matches!(node.kind, Kind::Symlink(_))) {
-            node.meta.mode = mode;
+        if let Some(chmod) = &self.spec.chmod
+            && !matches!(node.kind, Kind::Symlink(_))
+        {
+            let is_directory = node.kind == Kind::Directory;
+            node.meta.mode = chmod.apply(node.meta.mode, is_directory);
         }
         node
     }

@@ -8,7 +8,9 @@ use crate::store::{Store, StoreError};
 use crate::tree::Tree;
 
 /// Runs commands. COPY, ENV and WORKDIR never reach it.
-pub trait Executor {
+///
+/// Steps that do not need each other run at the same time.
+pub trait Executor: Sync {
     /// Runs `step` on the file system that `base`, lowest first, makes, and stores what changed.
     ///
     /// Output is reported as [`Event::StepOutput`].
@@ -19,6 +21,14 @@ pub trait Executor {
         step: &RunStep,
         on: &mut dyn FnMut(Event),
     ) -> Result<Ran, ExecutorError>;
+
+    /// Ends what runs, and lets nothing more begin: the build has failed.
+    fn stop(&self) {}
+
+    /// Whether somebody has asked for the end of the build; asked before every step.
+    fn check(&self) -> Result<(), ExecutorError> {
+        Ok(())
+    }
 }
 
 /// What to run, and as whom.
@@ -36,6 +46,8 @@ pub struct RunStep {
     pub working_dir: String,
     /// Which network it has.
     pub network: RunNetwork,
+    /// It has every capability, and no system call is filtered.
+    pub insecure: bool,
     /// What is mounted while the step runs. None of it is part of the layer.
     pub mounts: Vec<RunMount>,
     /// Times of files are set back to this many seconds since 1970 when they are later.
@@ -73,6 +85,21 @@ pub enum RunMount {
         target: String,
         /// Which cache, and how it is used.
         cache: CacheMount,
+        /// What it holds when it is made: the directory at `content` in this tree.
+        seed: Option<Tree>,
+    },
+    /// A socket of an SSH agent.
+    Agent {
+        /// The absolute path in the container.
+        target: String,
+        /// The agent's socket, outside.
+        socket: String,
+        /// The socket's permission bits.
+        mode: u32,
+        /// Its owner.
+        uid: u32,
+        /// Its group.
+        gid: u32,
     },
     /// Memory.
     Tmpfs {
@@ -149,6 +176,9 @@ pub enum ExecutorError {
         /// Its name, such as `SIGINT`.
         name: &'static str,
     },
+    /// It was ended, or did not begin, because the build had failed elsewhere.
+    #[error("stopped, because another step failed")]
+    Stopped,
     /// The container could not be made.
     #[error("{0}")]
     Container(String),

@@ -150,7 +150,9 @@ impl fmt::Display for Miss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::FirstTime => f.write_str("it has not been built here before"),
-            Self::Disabled => f.write_str("the cache is switched off (--no-cache)"),
+            Self::Disabled => {
+                f.write_str("the cache is switched off (--no-cache or --no-cache-filter)")
+            }
             Self::Parent => f.write_str("a step before it made another file system"),
             Self::Lost => f.write_str("nothing changed, but its layer is no longer in the store"),
             Self::Platform { old, new } => write!(f, "the platform was {old} and is {new}"),

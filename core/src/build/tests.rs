@@ -1,8 +1,7 @@
 //! Builds from text to image, on a store in memory with an executor that only writes a note.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::cache::MemoryCache;
 use super::context::Context;
@@ -24,7 +23,7 @@ use crate::tree::{Kind, Node, Timestamp, Tree};
 /// Writes down what it was asked for, as a file of the layer.
 #[derive(Default)]
 struct Notes {
-    steps: RefCell<Vec<RunStep>>,
+    steps: Mutex<Vec<RunStep>>,
 }
 
 impl Executor for Notes {
@@ -44,7 +43,7 @@ impl Executor for Notes {
             stream: 1,
             text: "hello\n".into(),
         });
-        self.steps.borrow_mut().push(step.clone());
+        self.steps.lock().unwrap().push(step.clone());
         let tree = tree(&[(&format!("ran/{}", step.number), &command)]);
         Ok(Ran {
             layer: store_layer(store.as_ref(), &diff(&Tree::new(), &tree))?,
@@ -63,7 +62,9 @@ struct Yard {
     target: Option<String>,
     labels: BTreeMap<String, String>,
     secrets: BTreeMap<String, Vec<u8>>,
+    agents: BTreeMap<String, String>,
     base: Image,
+    insecure: bool,
 }
 
 fn path(text: &str) -> RootedPath {
@@ -113,7 +114,9 @@ fn yard(files: &[(&str, &str)]) -> Yard {
         target: None,
         labels: BTreeMap::new(),
         secrets: BTreeMap::new(),
+        agents: BTreeMap::new(),
         base,
+        insecure: false,
     }
 }
 
@@ -126,6 +129,7 @@ impl Yard {
             build_platform: Platform::linux("amd64"),
             labels: self.labels.clone(),
             network: RunNetwork::None,
+            insecure: self.insecure,
             time: Timestamp::default(),
         };
         let parsed = parse(dockerfile);
@@ -146,7 +150,7 @@ impl Yard {
         &self,
         dockerfile: &str,
         options: &BuildOptions,
-        on: &mut dyn FnMut(Event),
+        on: &mut (dyn FnMut(Event) + Send),
     ) -> Result<Built, BuildError> {
         let plan = self.plan(dockerfile).unwrap();
         let host = Host {
@@ -155,6 +159,11 @@ impl Yard {
             executor: &self.notes,
             context: &self.context,
             secrets: &self.secrets,
+            agents: &self.agents,
+            fetch: Some(&|url, out| match url {
+                "https://example.org/tool" => out.write_all(b"tool").map_err(|e| e.to_string()),
+                other => Err(format!("fetch {other}: nobody is there")),
+            }),
         };
         build(&plan, &host, options, on)
     }
@@ -224,7 +233,7 @@ fn the_notes_dockerfile_becomes_an_image() {
         yard.file(&built.image, "usr/local/app/requirements.txt"),
         "uvicorn\n"
     );
-    let steps = yard.notes.steps.borrow();
+    let steps = yard.notes.steps.lock().unwrap();
     assert_eq!(
         steps[0].args,
         [
@@ -317,7 +326,8 @@ FROM out\nCOPY a /\n";
     let ran: Vec<_> = yard
         .notes
         .steps
-        .borrow()
+        .lock()
+        .unwrap()
         .iter()
         .map(|s| s.args[2].clone())
         .collect();
@@ -351,7 +361,7 @@ RUN echo\n";
         &["PATH=/bin", "LANG=C", "E=outer w-outer", "F=", "W=env"]
     );
     assert_eq!(yard.file(&built.image, "env/outer.txt"), "x");
-    let step = &yard.notes.steps.borrow()[0];
+    let step = &yard.notes.steps.lock().unwrap()[0];
     assert_eq!(step.env[5..], ["V=outer".to_owned()]);
     let warnings = yard.plan(dockerfile).unwrap().warnings;
     let undefined = warnings.iter().find(|w| w.rule == "UndefinedVar").unwrap();
@@ -368,7 +378,7 @@ fn arguments_go_on_with_a_stage_and_the_later_of_two_names_counts() {
     let check = |dockerfile: &str, seen: &[&str], kept: &[&str]| {
         let yard = yard(&[]);
         let built = yard.build(&format!("FROM scratch AS a\n{dockerfile}\nRUN echo\n"));
-        let step = &yard.notes.steps.borrow()[0];
+        let step = &yard.notes.steps.lock().unwrap()[0];
         // The first variable is the search path, here and in the image.
         assert_eq!(step.env[1..], *seen, "{dockerfile}");
         assert_eq!(
@@ -515,7 +525,7 @@ fn a_failing_step_keeps_what_was_made_before() {
         (error, events)
     };
     let (error, _) = fail();
-    let BuildError::Run { span, source } = error else {
+    let BuildError::Run { span, source, .. } = error else {
         panic!("{error}");
     };
     assert_eq!(&dockerfile[span.range()], "RUN exit 3");
@@ -655,7 +665,7 @@ fn archives_keep_their_modes_and_take_the_owner_that_is_named() {
     };
     check(
         None,
-        Some(0o600),
+        Some(super::mode::Chmod::Octal(0o600)),
         "/x 0755 0:0, /x/d 0750 0:0, /x/d/f 0644 0:0",
     );
     check(
@@ -681,7 +691,7 @@ RUN --mount=target=/src,source=d --mount=from=files,src=/d/x,target=x \\\n\
     .into();
     yard.build(dockerfile);
     {
-        let step = &yard.notes.steps.borrow()[0];
+        let step = &yard.notes.steps.lock().unwrap()[0];
         assert_eq!(step.env.last().map(String::as_str), Some("TOKEN=t"));
         let said: Vec<_> = step.mounts.iter().map(told).collect();
         assert_eq!(
@@ -720,8 +730,319 @@ fn told(mount: &super::executor::RunMount) -> String {
             let paths: Vec<_> = tree.iter().skip(1).map(|(p, _)| p.to_string()).collect();
             format!("files at {target}: {}", paths.join(" "))
         }
-        RunMount::Cache { target, cache } => format!("cache {} at {target}", cache.id),
+        RunMount::Cache { target, cache, .. } => format!("cache {} at {target}", cache.id),
+        RunMount::Agent { target, socket, .. } => format!("agent {socket} at {target}"),
         RunMount::Tmpfs { target, size } => format!("memory at {target}: {size:?}"),
         RunMount::File { target, mode, .. } => format!("file at {target}, mode {mode:o}"),
     }
+}
+
+#[test]
+fn named_contexts_are_bases_sources_and_take_the_place_of_stages() {
+    use super::context::Named;
+    let mut yard = yard(&[]);
+    let files = Context::of_tree("files", &tree(&[("f", "named")]), Timestamp::default());
+    let named = [
+        ("tools", Named::Files(Arc::new(files))),
+        ("stage", Named::Image(Box::new(yard.base.clone()))),
+    ];
+    for (name, what) in named {
+        let reference: crate::reference::Reference = name.parse().unwrap();
+        yard.context.named.insert(reference.canonical(), what);
+    }
+    let built = yard.build(
+        "FROM nobody AS Stage\nRUN never\n\
+         FROM tools\nCOPY --from=tools f /copied\nCOPY --from=stage bin/sh /shell\n",
+    );
+    assert_eq!(yard.file(&built.image, "f"), "named");
+    assert_eq!(yard.file(&built.image, "copied"), "named");
+    assert_eq!(yard.file(&built.image, "shell"), "sh");
+    assert!(
+        yard.notes.steps.lock().unwrap().is_empty(),
+        "a replaced stage ran"
+    );
+    let errors = yard.errors("FROM scratch\nCOPY --from=tools g /\n");
+    assert_eq!(errors, ["g: \"g\" is not in the build context"]);
+}
+
+#[test]
+fn a_context_of_an_archive_is_nobodys_and_of_one_time() {
+    let mut odd = tree(&[("a", "1")]);
+    let mut node = Node::file(0o4711, *b"2");
+    node.meta.uid = 7;
+    node.meta.mtime.seconds = 99;
+    odd.insert(path("b"), Arc::new(node));
+    let meta = crate::tree::Meta::new(0o600);
+    let kind = Kind::Fifo;
+    odd.insert(path("pipe"), Arc::new(Node { meta, kind }));
+    let context = Context::of_tree("x", &odd, Timestamp::default());
+    let text = crate::tree::listing(&context.tree);
+    let lines: Vec<_> = text.lines().skip(1).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[1].starts_with("-rws--x--x 0:0"), "{text}");
+    assert_eq!(context.tree.get(&path("b")).unwrap().meta.mtime.seconds, 0);
+}
+
+#[test]
+fn security_is_given_up_only_by_permission() {
+    let mut yard = yard(&[]);
+    let dockerfile = "FROM base\nRUN --security=insecure mount\nRUN mount\n";
+    assert_eq!(
+        yard.errors(dockerfile),
+        ["insecure: RUN --security=insecure is not allowed"]
+    );
+    yard.insecure = true;
+    yard.build(dockerfile);
+    let insecure: Vec<_> = yard
+        .notes
+        .steps
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|s| s.insecure)
+        .collect();
+    assert_eq!(insecure, [true, false]);
+}
+
+#[test]
+fn single_stages_may_be_built_anew_and_surroundings_count() {
+    let yard = yard(&[]);
+    let dockerfile = "FROM base AS One\nRUN one\nFROM one\nRUN two\n";
+    let cached = |options: &BuildOptions| -> Vec<_> {
+        let built = yard.build_with(dockerfile, options, &mut |_| {}).unwrap();
+        built.steps.iter().map(|step| step.cached).collect()
+    };
+    let mut options = BuildOptions::default();
+    assert_eq!(cached(&options), [false, false]);
+    options.no_cache_stages.insert("one".into());
+    assert_eq!(cached(&options), [false, true]);
+    options.no_cache_stages.clear();
+    options
+        .surroundings
+        .insert("--add-host".into(), "a=1".into());
+    assert_eq!(cached(&options), [false, false]);
+}
+
+#[test]
+fn what_add_fetches_counts_by_its_content() {
+    let yard = yard(&[]);
+    let url = "https://example.org/tool";
+    let built = yard.build(&format!("FROM scratch\nADD {url} /bin/\nADD {url} /t\n"));
+    assert_eq!(yard.file(&built.image, "bin/tool"), "tool");
+    assert_eq!(yard.file(&built.image, "t"), "tool");
+    let digest = crate::digest::Digest::of(b"tool");
+    let parts = |name: &str| yard.plan(name).map(|_| ()).is_ok();
+    assert!(parts(&format!(
+        "FROM scratch\nADD --checksum={digest} {url} /\n"
+    )));
+
+    let check = |add: &str, expected: &str| {
+        let dockerfile = format!("FROM scratch\nADD {add} /\n");
+        let options = BuildOptions::default();
+        let said = match yard.plan(&dockerfile) {
+            Err(_) => yard.errors(&dockerfile).join("; "),
+            Ok(_) => yard
+                .build_with(&dockerfile, &options, &mut |_| {})
+                .unwrap_err()
+                .to_string(),
+        };
+        assert!(said.contains(expected), "{said}");
+    };
+    check("https://example.org/none", "nobody is there");
+    check("https://example.org/x.git", "is a git repository");
+    check("git@example.org:x", "is a git repository");
+    let zeros = format!("sha256:{}", "0".repeat(64));
+    let what = format!("--checksum={zeros} {url}");
+    check(&what, &format!("but {digest}"));
+    check(&format!("--checksum=sha256:00 {url}"), "sha256");
+    check(
+        &format!("--checksum={digest} {url} {url}"),
+        "one http address",
+    );
+}
+
+/// Runs `meet` only together with another one, and `wait` until it is stopped.
+#[derive(Default)]
+struct Meeting {
+    notes: Notes,
+    met: Mutex<usize>,
+    stopped: Mutex<bool>,
+    changed: std::sync::Condvar,
+}
+
+const LONG: std::time::Duration = std::time::Duration::from_secs(20);
+
+impl Executor for Meeting {
+    fn run(
+        &self,
+        store: &Arc<dyn Store>,
+        base: &[StoredLayer],
+        step: &RunStep,
+        on: &mut dyn FnMut(Event),
+    ) -> Result<Ran, ExecutorError> {
+        if step.args[2] == "meet" {
+            let mut met = self.met.lock().unwrap();
+            *met += 1;
+            self.changed.notify_all();
+            let waited = self.changed.wait_timeout_while(met, LONG, |met| *met < 2);
+            assert!(!waited.unwrap().1.timed_out(), "nobody came");
+        }
+        if step.args[2] == "wait" {
+            let stopped = self.stopped.lock().unwrap();
+            let waited = self
+                .changed
+                .wait_timeout_while(stopped, LONG, |stopped| !*stopped);
+            assert!(!waited.unwrap().1.timed_out(), "nobody stopped it");
+            return Err(ExecutorError::Stopped);
+        }
+        self.notes.run(store, base, step, on)
+    }
+
+    fn stop(&self) {
+        *self.stopped.lock().unwrap() = true;
+        self.changed.notify_all();
+    }
+}
+
+fn build_together(
+    yard: &Yard,
+    executor: &dyn Executor,
+    dockerfile: &str,
+) -> Result<Built, BuildError> {
+    let plan = yard.plan(dockerfile).unwrap();
+    let host = Host {
+        store: Arc::clone(&yard.store),
+        cache: &yard.cache,
+        executor,
+        context: &yard.context,
+        secrets: &yard.secrets,
+        agents: &yard.agents,
+        fetch: None,
+    };
+    let options = BuildOptions {
+        jobs: 4,
+        ..BuildOptions::default()
+    };
+    build(&plan, &host, &options, &mut |_| {})
+}
+
+#[test]
+fn stages_that_do_not_need_each_other_run_together() {
+    let yard = yard(&[]);
+    let dockerfile = "FROM base AS a\nRUN meet\nFROM scratch AS b\nCOPY --from=a /bin /\n\
+                      FROM python:3.12 AS c\nRUN before\nRUN meet\n\
+                      FROM scratch\nCOPY --from=b / /b\nCOPY --from=c / /c\n";
+    let built = build_together(&yard, &Meeting::default(), dockerfile).unwrap();
+    assert_eq!(built.steps.len(), 6);
+    let names: Vec<_> = built.steps.iter().map(|step| step.stage.as_str()).collect();
+    assert_eq!(names, ["a", "b", "c", "c", "stage-3", "stage-3"]);
+}
+
+#[test]
+fn what_is_made_does_not_depend_on_who_is_faster() {
+    let stages: String = (0..12)
+        .map(|n| format!("FROM base AS s{n}\nRUN same\nRUN other {}\n", n % 3))
+        .collect::<Vec<_>>()
+        .concat();
+    let copies = (0..12).map(|n| format!("COPY --from=s{n} / /d{n}\n"));
+    let dockerfile = format!("{stages}FROM scratch\n{}", copies.collect::<String>());
+    let one = yard(&[]);
+    let alone = one.build(&dockerfile);
+    for _ in 0..10 {
+        let many = yard(&[]);
+        let together = build_together(&many, &many.notes, &dockerfile).unwrap();
+        // Equal steps ran once, so each of the four kinds did.
+        assert_eq!(many.notes.steps.lock().unwrap().len(), 4);
+        assert_eq!(together.steps.len(), alone.steps.len());
+        let keys = |built: &Built| -> Vec<_> {
+            built
+                .steps
+                .iter()
+                .map(|step| step.instruction.clone())
+                .collect()
+        };
+        assert_eq!(keys(&together), keys(&alone));
+        assert_eq!(together.image.layers().len(), 12);
+    }
+}
+
+#[test]
+fn a_failure_ends_what_runs_beside_it_and_is_what_is_told() {
+    let yard = yard(&[]);
+    let dockerfile = "FROM base AS a\nRUN wait\nFROM base AS b\nRUN exit 3\n\
+                      FROM scratch\nCOPY --from=a / /a\nCOPY --from=b / /b\n";
+    for _ in 0..10 {
+        let error = build_together(&yard, &Meeting::default(), dockerfile).unwrap_err();
+        let BuildError::Run { step, source, .. } = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(step, 4);
+        assert!(matches!(source, ExecutorError::Failed { code: 3, .. }));
+    }
+}
+
+#[test]
+fn an_image_carries_the_steps_that_made_its_layers() {
+    use super::cache::Cache;
+    use super::carry::{self, Carried, CarriedCache, StoreOf};
+    let yard = yard(&[("a", "1")]);
+    let options = BuildOptions {
+        inline_cache: true,
+        ..BuildOptions::default()
+    };
+    let dockerfile = "FROM base AS x\nRUN x\nFROM base\nRUN make\nCOPY a /\nCOPY --from=x /ran /\n";
+    let built = yard.build_with(dockerfile, &options, &mut |_| {}).unwrap();
+    let steps = carry::of_image(&built.image);
+    assert_eq!(steps.len(), 3);
+    let made = steps
+        .iter()
+        .find(|step| step.key == built.steps[1].key)
+        .unwrap();
+    assert_eq!(made.entry.finished.as_deref(), Some("2026-01-02T03:04:05Z"));
+    assert_eq!(Some(made.entry.clone()), yard.cache.get(&made.key).unwrap());
+    assert!(carry::of_image(&yard.base).is_empty());
+
+    // A cache that knows nothing finds them there, and fetches what the store lacks.
+    let (own, store) = (MemoryCache::default(), Arc::clone(&yard.store));
+    let layer = made.entry.layer.blob.digest.clone();
+    let bytes = store.read(&layer).unwrap();
+    store.delete(&layer).unwrap();
+    let cache = |bytes: Vec<u8>| CarriedCache {
+        own: &own,
+        carried: vec![Carried {
+            steps: steps.iter().cloned().map(|s| (s.key, s.entry)).collect(),
+            open: Box::new(move |_| Ok(Some(Box::new(std::io::Cursor::new(bytes.clone()))))),
+        }],
+        store: StoreOf(Arc::clone(&store)),
+    };
+    let damaged = cache(b"other".to_vec());
+    assert_eq!(damaged.get(&made.key).unwrap(), None);
+    assert_eq!(store.size(&layer).unwrap(), None);
+    let whole = cache(bytes);
+    assert_eq!(whole.get(&made.key).unwrap(), Some(made.entry.clone()));
+    assert!(store.size(&layer).unwrap().is_some());
+    assert_eq!(own.get(&made.key).unwrap(), Some(made.entry.clone()));
+}
+
+/// Panics, as no executor should.
+struct Broken;
+
+impl Executor for Broken {
+    fn run(
+        &self,
+        _store: &Arc<dyn Store>,
+        _base: &[StoredLayer],
+        _step: &RunStep,
+        _on: &mut dyn FnMut(Event),
+    ) -> Result<Ran, ExecutorError> {
+        panic!("the executor is broken");
+    }
+}
+
+#[test]
+#[should_panic(expected = "a scoped thread panicked")]
+fn nobody_waits_for_a_thread_that_is_gone() {
+    let yard = yard(&[]);
+    let dockerfile = "FROM base AS a\nRUN x\nFROM scratch\nCOPY --from=a / /\n";
+    let _ = build_together(&yard, &Broken, dockerfile);
 }

@@ -61,6 +61,16 @@ fn unpacked(store: &Arc<dyn Store>, stored: &StoredLayer) -> Result<Digest, Stor
     Ok(diff_id.clone())
 }
 
+/// A whole blob as the content of a file.
+pub fn blob_content(store: &Arc<dyn Store>, digest: &Digest, size: u64) -> Content {
+    Content::Source(Arc::new(BlobSpan {
+        store: Arc::clone(store),
+        archive: digest.clone(),
+        span: Span { offset: 0, size },
+        digest: digest.clone(),
+    }))
+}
+
 /// A file's bytes inside an archive in the store.
 struct BlobSpan {
     store: Arc<dyn Store>,

@@ -78,13 +78,7 @@ pub fn read_tree(path: &Path) -> Result<Tree, ArchiveFileError> {
             source,
         });
     }
-    let layer = read_layer(path)?;
-    let mut tree = Tree::new();
-    apply(&mut tree, &layer).map_err(|source| ArchiveFileError::Apply {
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok(tree)
+    complete(&read_layer(path)?, path)
 }
 
 /// The layer in the archive `path`, plain or packed with gzip, zstd, xz or bzip2.
@@ -97,14 +91,35 @@ pub fn read_layer(path: &Path) -> Result<Layer, ArchiveFileError> {
         File::open(path).map_err(ArchiveFileError::io(format!("open {}", path.display())))?;
     if !is_plain(&file) {
         let read = ArchiveFileError::io(format!("unpack {}", path.display()));
-        let mut archive = compress::decoder(file).map_err(read)?;
-        let mut plain = nameless()?;
-        io::copy(&mut archive, &mut plain)
-            .map_err(ArchiveFileError::io(format!("unpack {}", path.display())))?;
-        drop(archive);
-        file = plain;
+        let archive = compress::decoder(file).map_err(read)?;
+        file = spool(archive, path)?;
     }
     gather_file(file, path)
+}
+
+/// The tree in an uncompressed archive that comes as a stream, laid on nothing. `path` is what
+/// errors call it.
+pub fn read_stream(archive: impl Read, path: &Path) -> Result<Tree, ArchiveFileError> {
+    let layer = gather_file(spool(archive, path)?, path)?;
+    complete(&layer, path)
+}
+
+/// Keeps a stream in a nameless file, so that one can seek in it.
+fn spool(mut archive: impl Read, path: &Path) -> Result<File, ArchiveFileError> {
+    let mut plain = nameless()?;
+    io::copy(&mut archive, &mut plain)
+        .map_err(ArchiveFileError::io(format!("unpack {}", path.display())))?;
+    Ok(plain)
+}
+
+/// The tree that a layer is by itself.
+fn complete(layer: &Layer, path: &Path) -> Result<Tree, ArchiveFileError> {
+    let mut tree = Tree::new();
+    apply(&mut tree, layer).map_err(|source| ArchiveFileError::Apply {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(tree)
 }
 
 fn gather_file(file: File, path: &Path) -> Result<Layer, ArchiveFileError> {
@@ -129,11 +144,10 @@ fn gather_file(file: File, path: &Path) -> Result<Layer, ArchiveFileError> {
 /// The files in an archive that is no layer, plain or packed, as it comes. Names that begin with
 /// `.wh.` are refused: no layer could ever hold such a file.
 pub fn read_files(archive: impl Read + Send) -> Result<Layer, ArchiveFileError> {
-    let unpack = || ArchiveFileError::io("unpack the archive".to_owned());
-    let mut archive = compress::decoder(archive).map_err(unpack())?;
-    let mut plain = nameless()?;
-    io::copy(&mut archive, &mut plain).map_err(unpack())?;
-    let layer = gather_file(plain, Path::new("the archive"))?;
+    let unpack = ArchiveFileError::io("unpack the archive".to_owned());
+    let archive = compress::decoder(archive).map_err(unpack)?;
+    let name = Path::new("the archive");
+    let layer = gather_file(spool(archive, name)?, name)?;
     match layer.hides.first() {
         None => Ok(layer),
         Some(hide) => Err(ArchiveFileError::Whiteout {

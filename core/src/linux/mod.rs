@@ -14,10 +14,13 @@ pub mod snapshot;
 pub mod unpack;
 
 // Processes: a directory and a specification become a container.
+mod agent;
+pub mod cache_mounts;
 pub mod containers;
 pub mod executor;
 pub mod runtime;
 mod step_mounts;
+pub mod stop;
 pub mod userns;
 
 mod control;

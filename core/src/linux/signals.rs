@@ -62,6 +62,14 @@ impl Signals {
     }
 }
 
+/// Whether a signal asks a program to end.
+pub(super) fn asks_for_the_end(signal: Signal) -> bool {
+    matches!(
+        signal,
+        Signal::SIGHUP | Signal::SIGINT | Signal::SIGQUIT | Signal::SIGTERM
+    )
+}
+
 impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()

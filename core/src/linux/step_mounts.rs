@@ -1,15 +1,17 @@
 //! What a build step sees mounted, made real: files written down, caches found and locked.
 
-use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::collections::BTreeMap;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
+use super::agent::Agent;
+use super::cache_mounts::{at, cache_directory, directory};
 use super::root::RootDir;
 use super::unpack::write_tree;
 use crate::build::executor::{CacheMount, CacheSharing, RunMount};
-use crate::digest::Digest;
 use crate::runtime::options::{Bind, Tmpfs};
+use crate::tree::Tree;
 
 /// The mounts of a step as a container takes them.
 #[derive(Debug, Default)]
@@ -18,13 +20,22 @@ pub(super) struct StepMounts {
     pub(super) tmpfs: Vec<Tmpfs>,
     /// Caches are in use as long as these live.
     locks: Vec<File>,
+    /// Agents answer as long as these live.
+    agents: Vec<Agent>,
 }
 
 impl StepMounts {
     /// Makes `mounts` real: their files below `place`, which goes away with the container,
-    /// their caches below `caches`. The error is a sentence.
-    pub(super) fn make(mounts: &[RunMount], place: &Path, caches: &Path) -> Result<Self, String> {
+    /// their caches below `caches`. `wait` is called again and again while somebody else has a
+    /// cache, and may give up. The error is a sentence.
+    pub(super) fn make(
+        mounts: &[RunMount],
+        place: &Path,
+        caches: &Path,
+        wait: &mut dyn FnMut(&str) -> Result<(), String>,
+    ) -> Result<Self, String> {
         let mut made = Self::default();
+        let found = made.caches(mounts, caches, wait)?;
         for (number, mount) in mounts.iter().enumerate() {
             let spot = place.join(format!("mount-{number}"));
             match mount {
@@ -53,10 +64,23 @@ impl StepMounts {
                     write_tree(tree, &root).map_err(|e| e.to_string())?;
                     made.bind(&spot.join("content"), target, *read_only);
                 }
-                RunMount::Cache { target, cache } => {
-                    let (path, lock) = cache_directory(cache, caches)?;
-                    made.bind(&path, target, cache.read_only);
-                    made.locks.push(lock);
+                RunMount::Agent {
+                    target,
+                    socket,
+                    mode,
+                    uid,
+                    gid,
+                } => {
+                    let name = format!("mount-{number}");
+                    let owner = (*mode, *uid, *gid);
+                    let agent = Agent::serve(place, &name, socket, owner);
+                    made.agents.push(agent.map_err(at("serve", &spot))?);
+                    made.bind(&spot, target, false);
+                }
+                RunMount::Cache { target, cache, .. } => {
+                    if let Some(path) = found.get(&cache.id) {
+                        made.bind(path, target, cache.read_only);
+                    }
                 }
                 RunMount::Tmpfs { target, size } => made.tmpfs.push(Tmpfs {
                     target: target.clone(),
@@ -70,6 +94,34 @@ impl StepMounts {
         Ok(made)
     }
 
+    /// Finds the caches and locks them, always in the order of their IDs: of two steps that need
+    /// the same two, each could otherwise hold what the other waits for. A cache that a step
+    /// mounts twice is locked once, as strictly as either asks.
+    fn caches(
+        &mut self,
+        mounts: &[RunMount],
+        caches: &Path,
+        wait: &mut dyn FnMut(&str) -> Result<(), String>,
+    ) -> Result<BTreeMap<String, PathBuf>, String> {
+        let mut wanted: BTreeMap<&str, (CacheMount, Option<&Tree>)> = BTreeMap::new();
+        for mount in mounts {
+            if let RunMount::Cache { cache, seed, .. } = mount {
+                let new = || (cache.clone(), seed.as_ref());
+                let (one, _) = wanted.entry(&cache.id).or_insert_with(new);
+                if cache.sharing != CacheSharing::Shared {
+                    one.sharing = cache.sharing;
+                }
+            }
+        }
+        let mut found = BTreeMap::new();
+        for (id, (cache, seed)) in wanted {
+            let (path, lock) = cache_directory(&cache, seed, caches, wait)?;
+            found.insert(id.to_owned(), path);
+            self.locks.push(lock);
+        }
+        Ok(found)
+    }
+
     fn bind(&mut self, source: &Path, target: &str, read_only: bool) {
         self.binds.push(Bind {
             source: source.display().to_string(),
@@ -77,52 +129,6 @@ impl StepMounts {
             read_only,
         });
     }
-}
-
-/// The directory of a cache, locked as its sharing asks; made when it is not there.
-fn cache_directory(cache: &CacheMount, caches: &Path) -> Result<(PathBuf, File), String> {
-    directory(caches, 0o700).map_err(at("create directory", caches))?;
-    let id = Digest::of(cache.id.as_bytes());
-    for copy in 0.. {
-        let path = match copy {
-            0 => caches.join(id.hex()),
-            // A private cache that is in use has a brother, and that perhaps another.
-            n => caches.join(format!("{}-{n}", id.hex())),
-        };
-        let beside = path.with_extension("lock");
-        let lock = File::create(&beside).map_err(at("create", &beside))?;
-        let locked = match cache.sharing {
-            CacheSharing::Shared => lock.lock_shared().map(|()| true),
-            CacheSharing::Locked => lock.lock().map(|()| true),
-            CacheSharing::Private => match lock.try_lock() {
-                Ok(()) => Ok(true),
-                Err(TryLockError::WouldBlock) => Ok(false),
-                Err(TryLockError::Error(e)) => Err(e),
-            },
-        };
-        if !locked.map_err(at("lock", &beside))? {
-            continue;
-        }
-        if !path.is_dir() {
-            let make = || {
-                directory(&path, cache.mode)?;
-                fs::set_permissions(&path, Permissions::from_mode(cache.mode))?;
-                chown(&path, Some(cache.uid), Some(cache.gid))
-            };
-            make().map_err(at("create directory", &path))?;
-        }
-        return Ok((path, lock));
-    }
-    Err(format!("every copy of the cache {} is in use", cache.id))
-}
-
-fn directory(path: &Path, mode: u32) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(mode).create(path)
-}
-
-fn at(action: &str, path: &Path) -> impl FnOnce(io::Error) -> String {
-    let text = format!("{action} {}", path.display());
-    move |error| format!("{text}: {error}")
 }
 
 #[cfg(test)]
@@ -148,7 +154,9 @@ mod tests {
             return;
         }
         let place = tempfile::tempdir().unwrap();
-        let get = |id, sharing| cache_directory(&cache(id, sharing), place.path()).unwrap();
+        let wait = &mut |id: &str| Err(format!("{id} is locked"));
+        let mut get = |id, sharing| cache_directory(&cache(id, sharing), None, place.path(), wait);
+        let mut get = |id, sharing| get(id, sharing).unwrap();
         let (first, lock) = get("/root/.cache", CacheSharing::Private);
         let (second, _brother) = get("/root/.cache", CacheSharing::Private);
         assert_ne!(first, second);
@@ -159,5 +167,37 @@ mod tests {
         let (b, _b) = get("shared", CacheSharing::Shared);
         assert_eq!(a, b);
         assert_eq!(fs::metadata(a).unwrap().permissions().mode() & 0o777, 0o750);
+        let wait = &mut |id: &str| Err(format!("{id} is in use"));
+        let locked = cache("shared", CacheSharing::Locked);
+        let error = cache_directory(&locked, None, place.path(), wait).unwrap_err();
+        assert_eq!(error, "shared is in use");
+    }
+
+    #[test]
+    fn a_cache_that_is_mounted_twice_does_not_wait_for_itself() {
+        if !nix::unistd::geteuid().is_root() {
+            println!("SKIP a_cache_that_is_mounted_twice: needs root to set owners");
+            return;
+        }
+        let place = tempfile::tempdir().unwrap();
+        let mount = |target: &str, id: &str, sharing| RunMount::Cache {
+            target: target.to_owned(),
+            cache: cache(id, sharing),
+            seed: None,
+        };
+        let mounts = [
+            mount("/z", "z", CacheSharing::Locked),
+            mount("/one", "a", CacheSharing::Shared),
+            mount("/two", "a", CacheSharing::Locked),
+        ];
+        let caches = place.path().join("caches");
+        let wait = &mut |id: &str| Err(format!("{id} is in use"));
+        let made = StepMounts::make(&mounts, place.path(), &caches, wait).unwrap();
+        let source = |n: usize| &made.binds[n].source;
+        assert_eq!(source(1), source(2));
+        assert_ne!(source(0), source(1));
+        // The stricter of the two counts.
+        let shared = cache("a", CacheSharing::Shared);
+        assert!(cache_directory(&shared, None, &caches, wait).is_err());
     }
 }

@@ -59,6 +59,7 @@ fn make(source: &str, image: &Image) -> Result<Plan, PlanError> {
         build_platform: platform,
         labels: [("label".to_owned(), "value".to_owned())].into(),
         network: RunNetwork::Host,
+        insecure: false,
         time: Timestamp::default(),
     };
     let mut context = Context {

@@ -1,127 +1,44 @@
 //! `coracle build`: from a Dockerfile and a directory to an image.
 
+mod agents;
+mod caches;
 mod check;
 pub(crate) mod context;
+mod export;
+mod fields;
+mod named;
+mod options;
 mod report;
 mod secrets;
+mod surroundings;
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
 
+use coracle::build::cache::Cache;
 use coracle::build::cache_directory::CacheDirectory;
-use coracle::build::executor::RunNetwork;
-use coracle::build::plan::{self, Plan, PlanOptions};
+use coracle::build::carry::{CarriedCache, StoreOf};
+use coracle::build::plan::{self, Plan};
 use coracle::build::{self, BuildOptions, Built, Host};
 use coracle::dockerfile;
 use coracle::image::Image;
-use coracle::linux::executor::LinuxExecutor;
+use coracle::linux::executor::{LinuxExecutor, Surroundings};
 use coracle::linux::snapshot::Snapshots;
+use coracle::linux::stop::Stop;
 use coracle::linux::userns;
 use coracle::reference::Reference;
 use coracle::spec::Platform;
 use coracle::store::Store;
-use coracle::tree::Timestamp;
 
+use self::caches::To;
 use self::context::Sources;
-use crate::bounds::BoundsOptions;
-use crate::commands::base::source_date_epoch;
+use self::export::Export;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::names;
 use crate::output;
-use crate::progress::{Explain, Style, Transcript, View, Watcher};
-
-/// Build an image from a Dockerfile
-#[derive(Debug, clap::Args)]
-#[command(
-    override_usage = "[OPTIONS] PATH | -",
-    after_help = "\
-Examples:
-  coracle build -t app .
-  coracle build -t app:2 -f web/Dockerfile --build-arg VERSION=2 .
-  coracle build --explain-cache -t app .
-  coracle build --target test --progress plain .
-  coracle build - < Dockerfile
-
-PATH is the build context: the directory whose files COPY and ADD may take, without what
-.dockerignore leaves out. With - the Dockerfile comes from standard input and there is no
-context. The base image must be here (`coracle images`).
-
-An archive that ADD unpacks to more than --max-bytes, or to more than --max-ratio times its
-size, is refused: it looks like an attack on the disk.
-
-What every step printed is kept in build.log in the state directory until the next build.
-The exit code is 1 for a Dockerfile that cannot be built; when a RUN fails, it is that
-command's. All problems that can be seen beforehand are reported at once.
-
-Chapters 06-dockerfile, 07-build and 08-cache of the book explain what happens."
-)]
-pub(crate) struct Options {
-    /// The build context: a directory, or - for none
-    #[arg(value_name = "PATH")]
-    pub(crate) path: String,
-    /// Set build-time variables
-    #[arg(long, value_name = "list")]
-    pub(crate) build_arg: Vec<String>,
-    /// Look for what is wrong with the Dockerfile, and build nothing
-    #[arg(long)]
-    pub(crate) check: bool,
-    /// Print what would be done, and do nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Tell each request to the kernel, why it is made, and the chapter that teaches it
-    #[arg(
-        long,
-        value_name = "json",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "text"
-    )]
-    pub(crate) explain: Option<Explain>,
-    /// Tell why each step was or was not in the cache
-    #[arg(long)]
-    pub(crate) explain_cache: bool,
-    /// Name of the Dockerfile (default "PATH/Dockerfile")
-    #[arg(short, long, value_name = "string")]
-    pub(crate) file: Option<PathBuf>,
-    /// Write the image ID to the file
-    #[arg(long, value_name = "string")]
-    pub(crate) iidfile: Option<PathBuf>,
-    /// Set metadata for an image
-    #[arg(long, value_name = "stringArray")]
-    pub(crate) label: Vec<String>,
-    #[command(flatten)]
-    pub(crate) bounds: BoundsOptions,
-    /// Write build result metadata to a file
-    #[arg(long, value_name = "string")]
-    pub(crate) metadata_file: Option<PathBuf>,
-    /// The network of RUN instructions: host or none
-    #[arg(long, value_name = "string", default_value = "host", value_parser = ["host", "none", "default"])]
-    pub(crate) network: String,
-    /// Do not use cache when building the image
-    #[arg(long)]
-    pub(crate) no_cache: bool,
-    /// Set target platform for build (os/arch[/variant])
-    #[arg(long, value_name = "string")]
-    pub(crate) platform: Option<String>,
-    /// Set type of progress output (auto, plain, tty, quiet, rawjson)
-    #[arg(long, value_name = "string", default_value = "auto")]
-    pub(crate) progress: Style,
-    /// Suppress the build output and print image ID on success
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
-
-    /// A secret for RUN --mount=type=secret: id=ID[,src=FILE|,env=VARIABLE]
-    #[arg(long, value_name = "stringArray")]
-    pub(crate) secret: Vec<String>,
-    /// Name and optionally a tag (format: "name:tag")
-    #[arg(short, long, value_name = "stringArray")]
-    pub(crate) tag: Vec<String>,
-    /// Set the target build stage to build
-    #[arg(long, value_name = "string")]
-    pub(crate) target: Option<String>,
-}
+use crate::progress::{Style, Transcript, View, Watcher};
+pub(crate) use options::{Options, pairs, platform};
+use options::{jobs, no_cache_stages, plan_options, source_date_epoch, tags};
 
 /// Builds the image and tags it.
 pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
@@ -129,15 +46,32 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         return check::run(options, context);
     }
     let tags = tags(options)?;
+    let mut exports = export::parse(&options.output)?;
+    if options.load && !exports.iter().any(Export::is_image) {
+        exports.push(Export::Image { names: Vec::new() });
+    }
+    for export in &exports {
+        export.check(options.quiet)?;
+    }
     let plan_options = plan_options(options, context)?;
+    let surroundings = surroundings::read(options)?;
+    let cache_to = caches::to(&options.cache_to)?;
+    let cache_from = caches::from(&options.cache_from)?;
     if !options.dry_run {
         userns::reenter(&mut |event| report::before(&event, options))?;
     }
-    let sources = Sources::read(options, &context.root, plan_options.time)?;
+    let mut sources = Sources::read(options, &context.root, plan_options.time)?;
     let parsed = dockerfile::parse(&sources.dockerfile);
     let store = context.store()?;
     // From the first blob to the tag, no collection may take away what has no name yet.
     let hold = store.hold()?;
+    sources.context.named = named::read(
+        options,
+        &*store,
+        &plan_options.platform,
+        &context.root,
+        plan_options.time,
+    )?;
     let mut find =
         |reference: &Reference, platform: &Platform| find_base(&*store, reference, platform);
     let plan = plan::plan(
@@ -148,53 +82,106 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         &mut find,
     )
     .map_err(|error| report::plan_error(error, &sources))?;
+    check::refuse(&sources, &store, context)?;
     report::warnings(&plan, &sources, options.quiet);
+    if options.pull && !options.quiet {
+        output::note(&output::warning(
+            "--pull: nothing can be fetched from a registry here (yet), so the images that are \
+             here are used as they are; `coracle load` brings in newer ones",
+        ));
+    }
     if options.dry_run {
         output::print(&report::dry_run(&plan))?;
         return Ok(0);
     }
-    let built = carry_out(&plan, &sources, options, context, &store)?;
-    keep(&*store, &built.image, &tags)?;
+    let own = CacheDirectory::open(context.root.join("cache"))?;
+    let (carried, missing) = caches::open(&cache_from, &*store, &plan_options.platform)?;
+    for message in missing.iter().filter(|_| !options.quiet) {
+        output::note(&output::warning(message));
+    }
+    let cache = CarriedCache {
+        own: &own,
+        carried,
+        store: StoreOf(std::sync::Arc::clone(&store)),
+    };
+    let build_options = BuildOptions {
+        no_cache: options.no_cache,
+        no_cache_stages: no_cache_stages(options, &sources)?,
+        surroundings: surroundings.key(),
+        source_date_epoch: source_date_epoch(options)?,
+        jobs: jobs(options),
+        inline_cache: cache_to.contains(&To::Inline),
+        place: sources.place(options.target.as_deref()),
+        bounds: options.bounds.bounds(),
+    };
+    let work = Work {
+        plan: &plan,
+        sources: &sources,
+        options: &build_options,
+        cache: &cache,
+    };
+    let built = carry_out(&work, options, surroundings, context, &store)?;
+    for to in &cache_to {
+        let said = caches::write(to, &built, &own, &store, &plan_options.platform)?;
+        if let Some(said) = said.filter(|_| !options.quiet) {
+            output::note(&report::done(&said));
+        }
+    }
+    for export in &exports {
+        let (said, warnings) = export.write(&built.image, &tags, &store, &plan_options.platform)?;
+        if !options.quiet {
+            output::note(&report::done(&said));
+            for warning in warnings {
+                output::note(&output::warning(&warning));
+            }
+        }
+    }
     drop(hold);
     write_files(options, &built, &tags)?;
     if options.quiet {
         output::print(&format!("{}\n", built.image.id()))?;
-    } else {
-        output::note(&report::done(&built, &tags));
     }
     Ok(0)
 }
 
+/// What is to be done, once all is read and planned.
+struct Work<'a> {
+    plan: &'a Plan,
+    sources: &'a Sources,
+    options: &'a BuildOptions,
+    cache: &'a dyn Cache,
+}
+
 /// Carries out the plan, showing it as it goes.
 fn carry_out(
-    plan: &Plan,
-    sources: &Sources,
+    work: &Work<'_>,
     options: &Options,
+    surroundings: Surroundings,
     context: &Context,
     store: &std::sync::Arc<dyn Store>,
 ) -> Result<Built, Failure> {
-    let cache = CacheDirectory::open(context.root.join("cache"))?;
+    let Work { plan, sources, .. } = work;
     let environment = |name: &str| std::env::var(name).ok();
     let snapshots = Snapshots::open(&context.root, &environment)?;
+    let secrets = secrets::read(&options.secret)?;
+    let agents = agents::read(&options.ssh, &environment)?;
     let executor = LinuxExecutor {
         snapshots: &snapshots,
         containers: context.root.join("containers"),
         caches: context.root.join("cache/mounts"),
         architecture: context.platform.architecture.clone(),
+        surroundings,
         explain: options.explain.is_some(),
+        stop: Stop::new().map_err(|e| Failure::io("make a pipe", &e))?,
     };
     let host = Host {
         store: std::sync::Arc::clone(store),
-        cache: &cache,
+        cache: work.cache,
         executor: &executor,
         context: &sources.context,
-        secrets: &secrets::read(&options.secret)?,
-    };
-    let build_options = BuildOptions {
-        no_cache: options.no_cache,
-        source_date_epoch: source_date_epoch()?,
-        place: sources.place(options.target.as_deref()),
-        bounds: options.bounds.bounds(),
+        secrets: &secrets,
+        agents: &agents,
+        fetch: Some(&build::net::fetch),
     };
     let mut watcher = Watcher::new(View {
         style: if options.quiet {
@@ -207,84 +194,22 @@ fn carry_out(
     });
     let mut log = report::Log::default();
     let mut transcript = Transcript::begin(&context.root.join("build.log"))?;
-    let built = build::build(plan, &host, &build_options, &mut |event| {
+    let mut on = |event| {
         log.event(&event);
         transcript.event(&event);
         watcher.event(&event);
-    });
-    watcher.end(built.is_ok());
-    built.map_err(|error| report::build_error(error, sources, &log, &transcript.path))
-}
-
-fn tags(options: &Options) -> Result<Vec<Reference>, Failure> {
-    let mut tags = Vec::new();
-    for text in &options.tag {
-        let tag: Reference = text.parse()?;
-        if tag.digest.is_some() {
-            return Err(Failure::new(format!(
-                "--tag {text}: a tag is a name and a tag, without a digest"
-            )));
-        }
-        tags.push(tag);
-    }
-    Ok(tags)
-}
-
-fn plan_options(options: &Options, context: &Context) -> Result<PlanOptions, Failure> {
-    let platform = match &options.platform {
-        None => context.platform.clone(),
-        Some(text) => platform(text)?,
     };
-    Ok(PlanOptions {
-        args: pairs("--build-arg", &options.build_arg, &|name| {
-            std::env::var(name).ok()
-        })?,
-        target: options.target.clone(),
-        platform,
-        build_platform: context.platform.clone(),
-        labels: pairs("--label", &options.label, &|_| Some(String::new()))?,
-        network: match options.network.as_str() {
-            "none" => RunNetwork::None,
-            _ => RunNetwork::Host,
-        },
-        time: Timestamp {
-            seconds: source_date_epoch()?.unwrap_or(0),
-            nanos: 0,
-        },
-    })
-}
-
-/// Reads `os/architecture[/variant]`.
-pub(crate) fn platform(text: &str) -> Result<Platform, Failure> {
-    Platform::parse(text).ok_or_else(|| {
-        Failure::new(format!(
-            "--platform {text}: it looks like os/architecture, such as linux/arm64"
-        ))
-    })
-}
-
-/// `NAME=value` options by name; `alone` gives the value of a name without one, if there is one.
-pub(crate) fn pairs(
-    option: &str,
-    texts: &[String],
-    alone: &dyn Fn(&str) -> Option<String>,
-) -> Result<BTreeMap<String, String>, Failure> {
-    let mut out = BTreeMap::new();
-    for text in texts {
-        let (name, value) = match text.split_once('=') {
-            Some((name, value)) => (name, Some(value.to_owned())),
-            None => (text.as_str(), alone(text)),
-        };
-        if name.is_empty() {
-            return Err(Failure::new(format!(
-                "{option} {text:?}: a name is needed, as in NAME=value"
-            )));
-        }
-        if let Some(value) = value {
-            out.insert(name.to_owned(), value);
-        }
-    }
-    Ok(out)
+    let mut build = || build::build(plan, &host, work.options, &mut on);
+    // A single stage is built by this thread alone, and a signal may end it at any time.
+    let built = if plan.stages.len() > 1 {
+        executor.mind_signals(build)?
+    } else {
+        build()
+    };
+    let ended = built.as_ref().err().map(report::ended);
+    watcher.end(ended.as_ref());
+    transcript.end(ended.as_ref());
+    built.map_err(|error| report::build_error(error, sources, &log, &transcript.path))
 }
 
 /// The image that FROM or COPY --from names. The message is one sentence.
@@ -297,17 +222,6 @@ pub(crate) fn find_base(
     let found = names::find(store, platform, &reference.familiar()).map_err(sentence)?;
     Image::open(store, &found.named.target, platform)
         .map_err(|e| format!("{}: {e}", reference.familiar()))
-}
-
-/// Gives the image its names; without any, it is kept under its digest.
-fn keep(store: &dyn Store, image: &Image, tags: &[Reference]) -> Result<(), Failure> {
-    for tag in tags {
-        names::set_tag(store, tag, &image.descriptor)?;
-    }
-    if tags.is_empty() {
-        names::keep_untagged(store, &image.descriptor)?;
-    }
-    Ok(())
 }
 
 fn write_files(options: &Options, built: &Built, tags: &[Reference]) -> Result<(), Failure> {

@@ -22,9 +22,15 @@ use crate::progress;
 /// The end of what each step's process wrote, to be shown again when the step fails.
 #[derive(Debug, Default)]
 pub(super) struct Log {
-    steps: BTreeMap<usize, String>,
-    last: usize,
+    steps: BTreeMap<usize, Said>,
+}
+
+#[derive(Debug, Default)]
+struct Said {
+    /// What the step is called.
     name: String,
+    /// The end of what it wrote.
+    text: String,
 }
 
 impl Log {
@@ -36,11 +42,10 @@ impl Log {
     pub(super) fn event(&mut self, event: &Event) {
         match event {
             Event::StepStarted { step, name, .. } => {
-                self.last = *step;
-                self.name.clone_from(name);
+                self.steps.entry(*step).or_default().name.clone_from(name);
             }
             Event::StepOutput { step, text, .. } => {
-                let log = self.steps.entry(*step).or_default();
+                let log = &mut self.steps.entry(*step).or_default().text;
                 log.push_str(text);
                 if log.len() > 2 * Self::MOST {
                     let cut = log.ceil_char_boundary(log.len() - Self::MOST);
@@ -51,24 +56,18 @@ impl Log {
         }
     }
 
-    /// What the step that was begun last has written, or the end of it.
-    fn text(&self) -> &str {
-        self.steps.get(&self.last).map_or("", String::as_str)
-    }
-
-    /// Its last lines.
-    fn tail(&self) -> String {
-        let lines: Vec<_> = self.text().lines().collect();
-        let mut out = String::new();
+    /// The last lines of what a step has written, under its name, as BuildKit shows them; nothing
+    /// of a step that wrote nothing.
+    fn tail(&self, step: usize) -> String {
+        let Some(said) = self.steps.get(&step).filter(|said| !said.text.is_empty()) else {
+            return String::new();
+        };
+        let lines: Vec<_> = said.text.lines().collect();
+        let mut out = format!("------\n > {}:\n", said.name);
         for line in &lines[lines.len().saturating_sub(Self::LINES)..] {
             let _ = writeln!(out, "{line}");
         }
-        out
-    }
-
-    /// Whether it wrote more than is shown.
-    fn is_cut(&self) -> bool {
-        self.text().lines().count() > Self::LINES
+        out + "------\n"
     }
 }
 
@@ -125,6 +124,16 @@ fn source_error(diagnostics: &[Diagnostic], sources: &Sources) -> Failure {
     ))
 }
 
+/// Which step failed, and why, for whoever watches.
+pub(super) fn ended(error: &BuildError) -> progress::Ended {
+    let step = match error {
+        BuildError::Run { step, .. } => Some(*step),
+        _ => None,
+    };
+    let why = error.to_string();
+    progress::Ended { step, why }
+}
+
 /// Why the build stopped half-way.
 pub(super) fn build_error(
     error: BuildError,
@@ -136,6 +145,7 @@ pub(super) fn build_error(
         BuildError::Source(diagnostic) => source_error(&[*diagnostic], sources),
         BuildError::Run {
             span,
+            step: _,
             source: source @ ExecutorError::Interrupted { signal, .. },
         } => {
             let line = Position::of(&sources.dockerfile, span.start).line;
@@ -143,22 +153,17 @@ pub(super) fn build_error(
                 .hint("What was done before this step is in the cache.")
                 .code(u8::try_from(128 + signal).unwrap_or(u8::MAX))
         }
-        BuildError::Run { span, source } => {
+        BuildError::Run { span, step, source } => {
             let code = match &source {
                 ExecutorError::Failed { code, .. } => u8::try_from(*code).unwrap_or(1),
                 _ => OWN_FAILURE,
             };
             let place = Position::of(&sources.dockerfile, span.start);
             let mut message = format!("{}:{}: {source}\n", sources.name, place.line);
-            let tail = log.tail();
-            if !tail.is_empty() {
-                let _ = write!(message, "------\n > {}:\n{tail}------\n", log.name);
-            }
-            let _ = write!(message, "{}", excerpt(sources, span));
-            if log.is_cut() {
-                let path = transcript.display();
-                let _ = writeln!(message, "The whole output is in {path}");
-            }
+            message.push_str(&log.tail(step));
+            message.push_str(&excerpt(sources, span));
+            let path = transcript.display();
+            let _ = writeln!(message, "The whole output is in {path}");
             Failure::new(message.trim_end()).code(code)
         }
         other => Failure::from(other),
@@ -192,13 +197,12 @@ fn excerpt(sources: &Sources, span: Span) -> String {
     out + RULE
 }
 
-/// The last lines of a build that went well, in BuildKit's words.
-pub(super) fn done(built: &Built, tags: &[Reference]) -> String {
-    let mut out = format!(" => writing image {}\n", built.image.id());
-    for tag in tags {
-        let _ = writeln!(out, " => naming to {}", tag.canonical());
-    }
-    out
+/// The last lines of a build that went well, as BuildKit shows them.
+pub(super) fn done(said: &str) -> String {
+    said.lines().fold(String::new(), |mut out, line| {
+        let _ = writeln!(out, " => {line}");
+        out
+    })
 }
 
 /// What `--metadata-file` gets: BuildKit's fields, and each step with its key.
@@ -227,6 +231,7 @@ pub(super) fn dry_run(plan: &Plan) -> String {
                 Operation::Copy(copy) => {
                     let from = match &copy.from {
                         CopyFrom::Context => "the context".to_owned(),
+                        CopyFrom::Named(context) => format!("the context {}", context.name),
                         CopyFrom::Stage(index) => {
                             let name = plan
                                 .stages
@@ -236,7 +241,14 @@ pub(super) fn dry_run(plan: &Plan) -> String {
                         }
                         CopyFrom::Image(image) => format!("the image {}", image.id().short()),
                     };
-                    format!("copies from {from}")
+                    let addresses = copy.addresses.iter().map(|address| address.url.as_str());
+                    match addresses.collect::<Vec<_>>()[..] {
+                        [] => format!("copies from {from}"),
+                        ref all if copy.spec.sources.is_empty() => {
+                            format!("fetches {}", all.join(" "))
+                        }
+                        ref all => format!("copies from {from}, and fetches {}", all.join(" ")),
+                    }
                 }
             };
             let _ = writeln!(out, "  {}\n      {what}", step.text);
@@ -248,6 +260,7 @@ pub(super) fn dry_run(plan: &Plan) -> String {
 fn base(stage: &PlannedStage, plan: &Plan) -> String {
     match &stage.base {
         Base::Scratch => "from nothing".to_owned(),
+        Base::Files(context) => format!("from the context {}", context.name),
         Base::Stage(index) => {
             let name = plan
                 .stages

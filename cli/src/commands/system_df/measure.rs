@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::Path;
+use std::time::SystemTime;
 
 use coracle::build::cache::Entry;
 use coracle::build::key::CacheKey;
 use coracle::digest::{ChainId, Digest};
 use coracle::image::all_chains;
+use coracle::linux::cache_mounts;
 use coracle::linux::containers as engine;
 use coracle::linux::snapshot::{disk_usage, inventory};
 use coracle::spec::Descriptor;
@@ -25,6 +27,7 @@ pub(super) struct Measured {
     pub(super) images: Vec<Image>,
     pub(super) containers: Vec<Container>,
     pub(super) steps: Vec<Step>,
+    pub(super) mounts: Vec<Mount>,
     pub(super) snapshots: Vec<Snapshot>,
     /// Blobs that several images need, or an image and the build cache.
     pub(super) shared: u64,
@@ -62,6 +65,16 @@ pub(super) struct Step {
     pub(super) bytes: u64,
     /// Whether an image has the layer, too.
     pub(super) shared: bool,
+    /// When it was made or found last, in seconds since 1970.
+    pub(super) used: i64,
+}
+
+/// A directory of `RUN --mount=type=cache`.
+pub(super) struct Mount {
+    pub(super) id: String,
+    pub(super) bytes: u64,
+    /// When a step took it last, in seconds since 1970.
+    pub(super) used: i64,
 }
 
 /// An unpacked layer.
@@ -100,6 +113,7 @@ impl Measured {
         let cache_files = context.root.join("cache");
         Ok(Self {
             steps: steps(context, &needed)?,
+            mounts: mounts(context)?,
             snapshots: snapshots(store, context, &named, &users)?,
             shared: divided.shared,
             active: active.parts[0].unique,
@@ -155,19 +169,39 @@ fn record(path: &Path) -> Option<engine::Container> {
 
 fn steps(context: &Context, needed: &BTreeSet<Digest>) -> Result<Vec<Step>, Failure> {
     let steps = match collect::cache(context)? {
-        Some(cache) => cache.steps()?,
+        Some(cache) => cache.by_use()?,
         None => Vec::new(),
     };
-    let step = |(key, entry): (CacheKey, Entry)| {
+    let step = |(used, key, entry): (SystemTime, CacheKey, Entry)| {
         let blob = entry.layer.blob;
         Step {
             key: key.0,
             shared: needed.contains(&blob.digest),
             bytes: blob.size,
             layer: blob.digest,
+            used: seconds(used),
         }
     };
     Ok(steps.into_iter().map(step).collect())
+}
+
+fn mounts(context: &Context) -> Result<Vec<Mount>, Failure> {
+    let directory = context.root.join("cache/mounts");
+    let kept = cache_mounts::kept(&directory)
+        .map_err(|e| Failure::io(format!("read {}", directory.display()), &e))?;
+    let measured = kept.into_iter().map(|kept| {
+        Ok(Mount {
+            bytes: disk_usage(&kept.path)?,
+            id: kept.id,
+            used: seconds(kept.used),
+        })
+    });
+    measured.collect()
+}
+
+fn seconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs().cast_signed())
 }
 
 fn snapshots(

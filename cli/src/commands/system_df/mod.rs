@@ -30,7 +30,7 @@ whose containers run, and build steps whose layers an image has. Reclaimable is 
 coracle system prune --all would free.
 
 With --verbose: every image with the bytes that it shares and those that only it has, every
-step of the build cache, every snapshot.
+step and every cache mount of the build cache, every snapshot.
 
 Fields: Type, TotalCount, Active, Size, Reclaimable. In JSON sizes are bytes; with --verbose
 one document with Images, Containers, BuildCache, Snapshots (lists), Shared, LooseBlobs.
@@ -138,8 +138,11 @@ impl Measured {
             json!({"ID": &c.id[..c.id.len().min(12)], "Image": short(&c.image), "Size": size(c.bytes), "Runs": c.runs})
         });
         let steps = self.steps.iter().map(|step| {
-            json!({"ID": step.key.short(), "Layer": step.layer.short(), "Size": size(step.bytes), "Shared": step.shared})
+            json!({"ID": step.key.short(), "Layer": step.layer.short(), "Size": size(step.bytes), "Shared": step.shared, "LastUsed": ago(step.used)})
         });
+        let mounts = self.mounts.iter().map(
+            |mount| json!({"ID": mount.id, "Size": size(mount.bytes), "LastUsed": ago(mount.used)}),
+        );
         let snapshots = self.snapshots.iter().map(|s| {
             json!({"ID": s.chain.0.short(), "Size": size(s.bytes), "Images": s.images.join(", ")})
         });
@@ -180,14 +183,25 @@ impl Measured {
                     "Build cache usage: {}",
                     size(self.cache_blobs + self.cache_files)
                 ),
-                "{{.ID}}\t{{.Layer}}\t{{.Size}}\t{{.Shared}}",
+                "{{.ID}}\t{{.Layer}}\t{{.Size}}\t{{.LastUsed}}\t{{.Shared}}",
                 &[
                     ("ID", "CACHE ID"),
                     ("Layer", "LAYER"),
                     ("Size", "SIZE"),
+                    ("LastUsed", "LAST USED"),
                     ("Shared", "SHARED"),
                 ],
                 steps.collect(),
+            )?,
+            table(
+                "Cache mounts space usage:",
+                "{{.ID}}\t{{.Size}}\t{{.LastUsed}}",
+                &[
+                    ("ID", "MOUNT ID"),
+                    ("Size", "SIZE"),
+                    ("LastUsed", "LAST USED"),
+                ],
+                mounts.collect(),
             )?,
             table(
                 "Snapshots space usage:",
@@ -207,8 +221,12 @@ impl Measured {
             .iter()
             .map(|c| json!({"ID": c.id, "Image": c.image, "Size": c.bytes, "Runs": c.runs}));
         let steps = self.steps.iter().map(|step| {
-            json!({"ID": step.key, "Layer": step.layer, "Size": step.bytes, "Shared": step.shared})
+            json!({"ID": step.key, "Layer": step.layer, "Size": step.bytes, "Shared": step.shared, "LastUsed": step.used})
         });
+        let mounts = self
+            .mounts
+            .iter()
+            .map(|mount| json!({"ID": mount.id, "Size": mount.bytes, "LastUsed": mount.used}));
         let snapshots = self
             .snapshots
             .iter()
@@ -220,6 +238,7 @@ impl Measured {
             "Containers": containers.collect::<Vec<_>>(),
             "BuildCache": {
                 "Steps": steps.collect::<Vec<_>>(),
+                "Mounts": mounts.collect::<Vec<_>>(),
                 "UniqueSize": self.cache_blobs,
                 "Files": self.cache_files,
             },
@@ -262,6 +281,10 @@ impl Image {
         }
         self.named.references.iter().map(|r| row(Some(r))).collect()
     }
+}
+
+fn ago(seconds: i64) -> String {
+    human::ago(seconds, time::now().seconds)
 }
 
 fn kind((name, total, active, size, free): (&str, usize, usize, u64, u64)) -> Row {

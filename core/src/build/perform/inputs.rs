@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Performer;
+use super::fetch::Fetched;
 use super::make::source_error;
 use crate::build::BuildError;
 use crate::build::copy::{self, CopyError, Picked};
 use crate::build::executor::RunMount;
 use crate::build::plan::{CopyFrom, CopyStep, MountPlan, Mounted, Operation, RunPlan, Step};
 use crate::diagnostic::{Diagnostic, Span};
+use crate::digest::Digest;
 use crate::event::Event;
 use crate::path::RootedPath;
 use crate::tree::{Tree, resolve};
@@ -24,6 +26,8 @@ pub(super) enum Inputs {
         from: Tree,
         /// What of it.
         picked: Vec<Picked>,
+        /// What was fetched, each with the tree that holds nothing else.
+        fetched: Vec<Fetched>,
     },
     /// What a RUN sees mounted.
     Mounted {
@@ -36,8 +40,8 @@ pub(super) enum Inputs {
     },
 }
 
-impl Performer<'_> {
-    pub(super) fn inputs(&mut self, step: &Step) -> Result<Inputs, BuildError> {
+impl Performer<'_, '_> {
+    pub(super) fn inputs(&self, step: &Step) -> Result<Inputs, BuildError> {
         match &step.operation {
             Operation::Metadata | Operation::Workdir(_) => Ok(Inputs::Nothing),
             Operation::Copy(copy) => self.copied(step, copy),
@@ -45,35 +49,44 @@ impl Performer<'_> {
         }
     }
 
-    fn copied(&mut self, step: &Step, copy: &CopyStep) -> Result<Inputs, BuildError> {
+    fn copied(&self, step: &Step, copy: &CopyStep) -> Result<Inputs, BuildError> {
         let from = self.source_tree(&copy.from)?;
         let picked =
             copy::select(&copy.spec, &from).map_err(|e| self.copy_error(step, copy, &e))?;
-        if picked.is_empty() && copy.spec.heredocs.is_empty() {
+        let addresses = copy.addresses.iter();
+        let fetched = addresses.map(|a| self.fetched(copy, a));
+        let fetched = fetched.collect::<Result<Vec<_>, _>>()?;
+        if picked.is_empty() && copy.spec.heredocs.is_empty() && fetched.is_empty() {
             let message = format!(
                 "nothing matches the pattern, so `{}` copies nothing",
                 step.text
             );
             self.report(Event::Warning { message });
         }
-        Ok(Inputs::Copied { from, picked })
+        Ok(Inputs::Copied {
+            from,
+            picked,
+            fetched,
+        })
     }
 
-    fn source_tree(&mut self, from: &CopyFrom) -> Result<Tree, BuildError> {
+    fn source_tree(&self, from: &CopyFrom) -> Result<Tree, BuildError> {
         match from {
             CopyFrom::Context => Ok(self.host.context.tree.clone()),
+            CopyFrom::Named(context) => Ok(context.tree.clone()),
             CopyFrom::Stage(index) => {
-                let layers = self.finished[*index].layers.clone();
-                self.tree(&layers)
+                let draft = self.finished(*index)?;
+                self.tree(&draft.layers)
             }
             CopyFrom::Image(image) => self.tree(&image.layers()),
         }
     }
 
-    fn mounted(&mut self, run: &RunPlan) -> Result<Inputs, BuildError> {
+    fn mounted(&self, run: &RunPlan) -> Result<Inputs, BuildError> {
         let mut mounts = Vec::new();
         let mut files = BTreeMap::new();
         let mut env = Vec::new();
+        let mut agents = 0;
         for MountPlan { span, target, what } in &run.mounts {
             let target = target.clone().unwrap_or_default();
             mounts.push(match what {
@@ -91,10 +104,60 @@ impl Performer<'_> {
                         read_only: *read_only,
                     }
                 }
-                Mounted::Cache(cache) => RunMount::Cache {
-                    target,
-                    cache: cache.clone(),
-                },
+                Mounted::Cache { cache, from } => {
+                    let mut cache = cache.clone();
+                    let seed = match from {
+                        None => None,
+                        Some((from, source)) => {
+                            let (tree, read) = self.bind(from, source, *span)?;
+                            // As in BuildKit, a cache of other files is another cache.
+                            let text = serde_json::to_vec(&read).unwrap_or_default();
+                            cache.id = format!("{} of {}", cache.id, Digest::of(&text));
+                            let named = |(path, what)| (format!("{target}: {path}"), what);
+                            files.extend(read.into_iter().map(named));
+                            Some(tree)
+                        }
+                    };
+                    RunMount::Cache {
+                        target,
+                        cache,
+                        seed,
+                    }
+                }
+                Mounted::Ssh {
+                    id,
+                    required,
+                    mode,
+                    uid,
+                    gid,
+                } => {
+                    let number = agents;
+                    agents += 1;
+                    let Some(socket) = self.host.agents.get(id) else {
+                        if *required {
+                            return Err(no_agent(id, *span));
+                        }
+                        continue;
+                    };
+                    let target = match target.as_str() {
+                        "" => format!("/run/buildkit/ssh_agent.{number}"),
+                        target => target.to_owned(),
+                    };
+                    if !env
+                        .iter()
+                        .chain(&run.env)
+                        .any(|e| e.starts_with("SSH_AUTH_SOCK="))
+                    {
+                        env.push(format!("SSH_AUTH_SOCK={target}"));
+                    }
+                    RunMount::Agent {
+                        target,
+                        socket: socket.clone(),
+                        mode: *mode,
+                        uid: *uid,
+                        gid: *gid,
+                    }
+                }
                 Mounted::Tmpfs { size } => RunMount::Tmpfs {
                     target,
                     size: *size,
@@ -134,7 +197,7 @@ impl Performer<'_> {
 
     /// The files of a bind mount, standing at `content`, and what of them counts for the key.
     fn bind(
-        &mut self,
+        &self,
         from: &CopyFrom,
         source: &str,
         span: Span,
@@ -160,6 +223,16 @@ impl Performer<'_> {
         let files = copy::key_files(&[], &tree, &picked).map_err(|e| source_error(span, &e))?;
         Ok((part, files))
     }
+}
+
+fn no_agent(id: &str, span: Span) -> BuildError {
+    let diagnostic = Diagnostic::error(
+        "MissingAgent",
+        span,
+        format!("the step needs the SSH agent {id:?}, and it was not given"),
+    )
+    .note(format!("give it: --ssh {id} or --ssh {id}=SOCKET"));
+    BuildError::Source(Box::new(diagnostic))
 }
 
 fn no_secret(id: &str, span: Span) -> BuildError {

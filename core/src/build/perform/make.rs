@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use super::fetch::Fetched;
 use super::{Inputs, Performer};
 use crate::build::BuildError;
 use crate::build::cache::Entry;
@@ -18,10 +19,10 @@ use crate::spec::{Descriptor, media};
 use crate::store::StoreError;
 use crate::tree::{Content, Kind, Timestamp, Tree};
 
-impl Performer<'_> {
+impl Performer<'_, '_> {
     /// Does what the step says.
     pub(super) fn make(
-        &mut self,
+        &self,
         step: &Step,
         draft: &Draft,
         inputs: Inputs,
@@ -39,10 +40,15 @@ impl Performer<'_> {
             }
             Operation::Copy(copy) => {
                 let onto = self.tree(&draft.layers)?;
-                let Inputs::Copied { from, picked } = inputs else {
+                let Inputs::Copied {
+                    from,
+                    picked,
+                    fetched,
+                } = inputs
+                else {
                     return Err(source_error(step.span, &"nothing was found to copy"));
                 };
-                self.copy(step, copy, &from, picked, &onto)?
+                self.copy(step, copy, &from, picked, &fetched, &onto)?
             }
             Operation::Metadata => Layer::default(),
         };
@@ -54,7 +60,7 @@ impl Performer<'_> {
     }
 
     fn run(
-        &mut self,
+        &self,
         step: &Step,
         run: &RunPlan,
         inputs: Inputs,
@@ -81,15 +87,19 @@ impl Performer<'_> {
                 path => path.to_owned(),
             },
             network: run.network,
+            insecure: run.insecure,
             mounts,
             source_date_epoch: self.options.source_date_epoch,
         };
         let executor = self.host.executor;
         let ran = executor
-            .run(&self.host.store, &draft.layers, &request, self.on)
+            .run(&self.host.store, &draft.layers, &request, &mut |event| {
+                self.report(event);
+            })
             .map_err(|source| match source {
                 ExecutorError::Store(error) => BuildError::Store(error),
                 source => BuildError::Run {
+                    step: self.number,
                     span: step.span,
                     source,
                 },
@@ -101,23 +111,26 @@ impl Performer<'_> {
     }
 
     fn copy(
-        &mut self,
+        &self,
         step: &Step,
         copy: &CopyStep,
         from: &Tree,
         picked: Vec<Picked>,
+        fetched: &[Fetched],
         onto: &Tree,
     ) -> Result<Layer, BuildError> {
         let fail = |e| self.copy_error(step, copy, &e);
-        if !copy.unpack {
+        if !copy.unpack && fetched.is_empty() {
             return copy::copy(&copy.spec, &picked, from, onto).map_err(fail);
         }
         // ADD: archives are unpacked, everything else is copied, in the order of the sources.
         let mut onto = onto.clone();
         let mut layers = Vec::new();
-        for pick in picked {
+        let local = picked.into_iter().map(|pick| (from, pick, copy.unpack));
+        let fetched = fetched.iter().map(|f| (&f.tree, f.picked(), f.unpack));
+        for (from, pick, unpack) in local.chain(fetched) {
             let archive = match from.get(&pick.path).map(|node| &node.kind) {
-                Some(Kind::File(content)) => self.archive(step, &pick.path, content)?,
+                Some(Kind::File(content)) if unpack => self.archive(step, &pick.path, content)?,
                 _ => None,
             };
             let layer = match archive {
@@ -195,6 +208,9 @@ impl Performer<'_> {
             CopyFrom::Context => {
                 let diagnostic = self.host.context.missing(path, span);
                 return BuildError::Source(Box::new(diagnostic));
+            }
+            CopyFrom::Named(context) => {
+                return BuildError::Source(Box::new(context.missing(path, span)));
             }
             CopyFrom::Stage(index) => format!("stage {}", self.plan.stages[*index].name),
             CopyFrom::Image(_) => "that image".to_owned(),

@@ -1,54 +1,63 @@
 //! Carrying out a plan: stage by stage, step by step.
 
+mod fetch;
 mod inputs;
 mod make;
 mod parts;
-
-use std::collections::BTreeMap;
+mod shared;
 
 use super::cache::Entry;
+use super::carry;
 use super::key::{CacheKey, KeyParts, Miss};
-use super::plan::{Base, Operation, Plan, PlannedStage};
+use super::plan::{Base, CopyFrom, Mounted, Operation, Plan, PlannedStage};
 use super::{BuildError, BuildOptions, Built, Host, StepReport};
 use crate::digest::ChainId;
 use crate::event::Event;
-use crate::image::{Draft, ImageError, StoredLayer, gather_layer};
-use crate::layer::apply;
+use crate::image::{Draft, ImageError, StoredLayer, gather_layer, store_layer};
+use crate::layer::{apply, diff};
 use crate::spec::History;
 use crate::tree::{Timestamp, Tree};
 use inputs::Inputs;
+use shared::{Finished, Shared};
 
 pub(super) fn perform(
     plan: &Plan,
     host: &Host<'_>,
     options: &BuildOptions,
-    on: &mut dyn FnMut(Event),
+    on: &mut (dyn FnMut(Event) + Send),
 ) -> Result<Built, BuildError> {
     // Nobody collects blobs that are made here and not yet named.
     let _hold = host.store.hold()?;
-    let mut performer = Performer {
-        plan,
-        host,
-        options,
-        on,
-        number: 0,
-        of: plan.stages.iter().map(|s| 1 + visible(s)).sum(),
-        finished: Vec::new(),
-        trees: BTreeMap::new(),
-        reports: Vec::new(),
-    };
-    for index in 0..plan.stages.len() {
-        performer.stage(index)?;
+    let shared = Shared::new(plan, host, options, on);
+    let jobs = options.jobs.clamp(1, plan.stages.len().max(1));
+    if jobs == 1 {
+        shared.work();
+    } else {
+        std::thread::scope(|scope| {
+            for _ in 0..jobs {
+                scope.spawn(|| shared.work());
+            }
+        });
     }
-    let draft = performer.finished.pop().unwrap_or_else(|| Draft {
-        config: crate::spec::ImageConfig::scratch(&crate::spec::Platform::linux("amd64")),
-        layers: Vec::new(),
+    let mut stages = shared.end()?;
+    let last = stages.pop().unwrap_or_else(|| Finished {
+        draft: Draft {
+            config: crate::spec::ImageConfig::scratch(&crate::spec::Platform::linux("amd64")),
+            layers: Vec::new(),
+        },
+        reports: Vec::new(),
     });
+    let mut steps: Vec<_> = stages.into_iter().flat_map(|stage| stage.reports).collect();
+    steps.extend(last.reports);
+    let mut draft = last.draft;
+    // What a base image says of its own layers is not this image's word.
+    draft.config.extra.remove(carry::INLINE);
+    if options.inline_cache {
+        let steps = carry::inline(&steps, &draft.layers);
+        draft.config.extra.insert(carry::INLINE.to_owned(), steps);
+    }
     let image = draft.commit(host.store.as_ref())?;
-    Ok(Built {
-        image,
-        steps: performer.reports,
-    })
+    Ok(Built { image, steps })
 }
 
 /// How many steps of a stage people see: those that make layers.
@@ -57,29 +66,31 @@ fn visible(stage: &PlannedStage) -> usize {
     steps.filter(|s| s.operation != Operation::Metadata).count()
 }
 
-struct Performer<'a> {
+/// One stage under way.
+struct Performer<'s, 'a> {
+    shared: &'s Shared<'a>,
     plan: &'a Plan,
     host: &'a Host<'a>,
     options: &'a BuildOptions,
-    on: &'a mut dyn FnMut(Event),
     /// The number of the step that people see now, from 1.
     number: usize,
-    of: usize,
-    /// The stages that are done.
-    finished: Vec<Draft>,
-    /// Trees that were needed, by chain ID, so that each layer is read once at most.
-    trees: BTreeMap<Option<ChainId>, Tree>,
     reports: Vec<StepReport>,
 }
 
-impl Performer<'_> {
-    fn stage(&mut self, index: usize) -> Result<(), BuildError> {
-        let stage = &self.plan.stages[index];
-        self.number += 1;
+impl Performer<'_, '_> {
+    fn stage(&mut self, index: usize) -> Result<Draft, BuildError> {
+        let plan = self.plan;
+        let stage = &plan.stages[index];
+        let before = plan.stages[..index].iter();
+        self.number = 1 + before.map(|s| 1 + visible(s)).sum::<usize>();
+        let of = plan.stages.iter().map(|s| 1 + visible(s)).sum();
+        if let Base::Stage(earlier) = stage.base {
+            self.finished(earlier)?;
+        }
         let name = self.step_name(stage, 1, &stage.text);
         self.report(Event::StepStarted {
             step: self.number,
-            of: self.of,
+            of,
             name,
         });
         let mut draft = match &stage.base {
@@ -87,7 +98,8 @@ impl Performer<'_> {
                 config: stage.start.clone(),
                 layers: Vec::new(),
             },
-            Base::Stage(earlier) => self.finished[*earlier].clone(),
+            Base::Stage(earlier) => self.finished(*earlier)?,
+            Base::Files(context) => self.of_files(stage, &context.tree)?,
             Base::Image { image, .. } => Draft::from_image(image),
         };
         self.report(Event::StepFinished {
@@ -116,8 +128,12 @@ impl Performer<'_> {
             }
             seen += 1;
             self.number += 1;
+            // A step begins when all that it needs is there.
+            for earlier in stages_of(&step.operation) {
+                self.finished(earlier)?;
+            }
             let name = self.step_name(stage, seen, &step.text);
-            let (step, of) = (self.number, self.of);
+            let step = self.number;
             self.report(Event::StepStarted { step, of, name });
             let entry = self.step(stage, place, &draft)?;
             self.report(Event::StepFinished {
@@ -139,8 +155,24 @@ impl Performer<'_> {
             Some(_) => Some(self.time(None)),
             None => created.or_else(|| Some(self.time(None))),
         };
-        self.finished.push(draft);
-        Ok(())
+        Ok(draft)
+    }
+
+    /// A stage that starts with the files of a context.
+    fn of_files(&self, stage: &PlannedStage, tree: &Tree) -> Result<Draft, BuildError> {
+        let mut draft = Draft {
+            config: stage.start.clone(),
+            layers: Vec::new(),
+        };
+        let layer = diff(&Tree::new(), tree);
+        let line = History {
+            created: Some(self.time(None)),
+            created_by: Some(stage.text.clone()),
+            comment: Some("coracle".to_owned()),
+            ..History::default()
+        };
+        draft.push(store_layer(self.host.store.as_ref(), &layer)?, line);
+        Ok(draft)
     }
 
     /// The time that a line of history bears. What a process made bears the time at which it
@@ -161,8 +193,13 @@ impl Performer<'_> {
         format!("[{} {number}/{of}] {text}", stage.name)
     }
 
-    fn report(&mut self, event: Event) {
-        (self.on)(event);
+    fn report(&self, event: Event) {
+        self.shared.report(event);
+    }
+
+    /// The result of an earlier stage, which is waited for.
+    fn finished(&self, index: usize) -> Result<Draft, BuildError> {
+        self.shared.finished(index).ok_or(BuildError::Stopped)
     }
 
     /// Finds the step's result in the cache or makes it.
@@ -173,11 +210,29 @@ impl Performer<'_> {
         draft: &Draft,
     ) -> Result<Entry, BuildError> {
         let step = &stage.steps[place];
+        let number = self.number;
+        let ended = |source| BuildError::Run {
+            step: number,
+            span: step.span,
+            source,
+        };
+        self.host.executor.check().map_err(ended)?;
         let inputs = self.inputs(step)?;
         let parts = self.key_parts(step, draft, &inputs)?;
         let key = parts.key();
         let place = format!("{}\n{}\n{place}", self.options.place, stage.name);
-        let (found, why) = self.look_up(&key, &parts, &place)?;
+        let fresh = self.options.no_cache
+            || self
+                .options
+                .no_cache_stages
+                .contains(&stage.name.to_ascii_lowercase());
+        // Who must run anyway need not wait to see whether somebody else has run.
+        let _claim = (!fresh).then(|| self.shared.claim(&key));
+        let (found, why) = if fresh {
+            (None, vec![Miss::Disabled])
+        } else {
+            self.look_up(&key, &parts, &place)?
+        };
         let cached = found.is_some();
         let entry = if let Some(entry) = found {
             self.report(Event::StepCached {
@@ -203,6 +258,7 @@ impl Performer<'_> {
             cached,
             why,
             layer: entry.layer.blob.digest.clone(),
+            finished: entry.finished.clone(),
         });
         Ok(entry)
     }
@@ -213,9 +269,6 @@ impl Performer<'_> {
         parts: &KeyParts,
         place: &str,
     ) -> Result<(Option<Entry>, Vec<Miss>), BuildError> {
-        if self.options.no_cache {
-            return Ok((None, vec![Miss::Disabled]));
-        }
         let cache = self.host.cache;
         if let Some(entry) = cache.get(key)? {
             let blob = &entry.layer.blob;
@@ -227,11 +280,11 @@ impl Performer<'_> {
         Ok((None, parts.compare(cache.last(place)?.as_ref())))
     }
 
-    /// The tree of a stack, read from the store at most once.
-    fn tree(&mut self, layers: &[StoredLayer]) -> Result<Tree, BuildError> {
+    /// The tree of a stack, read from the store at most once by each stage.
+    fn tree(&self, layers: &[StoredLayer]) -> Result<Tree, BuildError> {
         let id = chain_id(layers);
-        if let Some(tree) = self.trees.get(&id) {
-            return Ok(tree.clone());
+        if let Some(tree) = self.shared.known_tree(id.as_ref()) {
+            return Ok(tree);
         }
         let tree = match layers.split_last() {
             None => Tree::new(),
@@ -245,8 +298,31 @@ impl Performer<'_> {
                 tree
             }
         };
-        self.trees.insert(id, tree.clone());
+        self.shared.keep_tree(id, &tree);
         Ok(tree)
+    }
+}
+
+/// The stages that a step takes files from.
+fn stages_of(operation: &Operation) -> Vec<usize> {
+    let stage = |from: &CopyFrom| match from {
+        CopyFrom::Stage(index) => Some(*index),
+        _ => None,
+    };
+    match operation {
+        Operation::Copy(copy) => stage(&copy.from).into_iter().collect(),
+        Operation::Run(run) => {
+            let mounts = run.mounts.iter().filter_map(|mount| match &mount.what {
+                Mounted::Bind { from, .. }
+                | Mounted::Cache {
+                    from: Some((from, _)),
+                    ..
+                } => stage(from),
+                _ => None,
+            });
+            mounts.collect()
+        }
+        Operation::Metadata | Operation::Workdir(_) => Vec::new(),
     }
 }
 

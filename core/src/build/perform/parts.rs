@@ -7,7 +7,7 @@ use crate::build::key::KeyParts;
 use crate::build::plan::{Mounted, Operation, Step};
 use crate::image::Draft;
 
-impl Performer<'_> {
+impl Performer<'_, '_> {
     /// Everything that the result of a step depends on.
     pub(super) fn key_parts(
         &self,
@@ -39,6 +39,12 @@ impl Performer<'_> {
                 set("USER", &draft.config.config.user);
                 set("WORKDIR", &draft.config.config.working_dir);
                 set("the network", &format!("{:?}", run.network).to_lowercase());
+                if run.insecure {
+                    set("--security", "insecure");
+                }
+                for (name, value) in &self.options.surroundings {
+                    set(name, value);
+                }
                 if let Some((_, content)) = &run.script {
                     set("the script", content);
                 }
@@ -53,7 +59,8 @@ impl Performer<'_> {
                     let name = format!("the mount at {target}");
                     match &mount.what {
                         // What a cache or a secret holds does not count, only that it is there.
-                        Mounted::Cache(cache) => set(&name, &format!("cache {}", cache.id)),
+                        Mounted::Cache { cache, .. } => set(&name, &format!("cache {}", cache.id)),
+                        Mounted::Ssh { id, .. } => set(&name, &format!("SSH agent {id}")),
                         Mounted::Secret { id, .. } => set(&name, &format!("secret {id}")),
                         Mounted::Tmpfs { .. } => set(&name, "memory"),
                         Mounted::Bind { source, .. } => set(&name, &format!("files of {source}")),
@@ -71,6 +78,8 @@ impl Performer<'_> {
                     ..
                 } = &copy.spec;
                 let word = if copy.unpack { "ADD" } else { "COPY" };
+                let addresses = copy.addresses.iter().map(|address| &address.url);
+                let sources: Vec<_> = sources.iter().chain(addresses).cloned().collect();
                 parts.instruction = format!("{word} {} {destination}", sources.join(" "));
                 for (name, content) in heredocs {
                     set(&format!("the heredoc {name}"), content);
@@ -78,8 +87,8 @@ impl Performer<'_> {
                 if let Some(owner) = &copy.spec.chown {
                     set("--chown", owner);
                 }
-                if let Some(mode) = copy.spec.chmod {
-                    set("--chmod", &format!("{mode:04o}"));
+                if let Some(mode) = &copy.spec.chmod {
+                    set("--chmod", &mode.to_string());
                 }
                 if copy.spec.parents {
                     set("--parents", "true");
@@ -87,9 +96,23 @@ impl Performer<'_> {
                 if !copy.spec.exclude.is_empty() {
                     set("--exclude", &copy.spec.exclude.join(" "));
                 }
-                if let Inputs::Copied { from, picked } = inputs {
+                if let Inputs::Copied {
+                    from,
+                    picked,
+                    fetched,
+                } = inputs
+                {
                     parts.files = copy::key_files(&copy.spec.exclude, from, picked)
                         .map_err(|e| self.copy_error(step, copy, &e))?;
+                    let addresses = copy.addresses.iter().zip(fetched);
+                    parts.files.extend(
+                        addresses.map(|(a, fetched)| (a.url.clone(), fetched.digest.to_string())),
+                    );
+                }
+                for address in copy.addresses.iter().filter(|address| address.unpack) {
+                    parts
+                        .settings
+                        .insert(format!("--unpack of {}", address.url), "true".to_owned());
                 }
             }
         }

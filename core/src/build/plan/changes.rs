@@ -33,6 +33,7 @@ pub fn change(config: &ImageConfig, instructions: &[String]) -> Result<ImageConf
         platform,
         labels: BTreeMap::new(),
         network: RunNetwork::None,
+        insecure: false,
         time: Timestamp::default(),
     };
     let context = Context::default();

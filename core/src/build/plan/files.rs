@@ -1,8 +1,12 @@
 //! COPY and ADD: which files go where.
 
+use std::sync::Arc;
+
 use super::stage::{Stage, absolute};
 use super::{CopyFrom, CopyStep, Planner};
+use crate::build::context::{Context, Named};
 use crate::build::copy::{CopyError, CopySpec, select_source};
+use crate::build::mode::Chmod;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::dockerfile::{self as ast, Instruction, Spanned};
 
@@ -19,13 +23,14 @@ impl Planner<'_> {
         };
         let (mut spec, source_spans) = self.files(stage, instruction, &copy.files)?;
         spec.parents = copy.parents;
-        if from == CopyFrom::Context {
-            self.check_sources(&spec, &source_spans);
+        if let Some(context) = context_of(self.context, &from) {
+            self.check_sources(context, &spec, &source_spans);
         }
         Some(CopyStep {
             spec,
             source_spans,
             from,
+            addresses: Vec::new(),
             unpack: false,
         })
     }
@@ -36,44 +41,29 @@ impl Planner<'_> {
         instruction: &Instruction,
         add: &ast::Add,
     ) -> Option<CopyStep> {
-        let (spec, source_spans) = self.files(stage, instruction, &add.files)?;
-        for (source, span) in spec.sources.iter().zip(&source_spans) {
-            if is_remote(source) {
-                self.diagnostics.push(
-                    Diagnostic::error(
-                        "RemoteAdd",
-                        *span,
-                        format!("{source} is an address, and ADD takes local files only so far"),
-                    )
-                    .note("download the file into the build context first"),
-                );
-            }
-        }
-        if let Some(checksum) = &add.checksum {
-            self.unsupported(checksum.span, "ADD --checksum");
-        }
-        self.check_sources(&spec, &source_spans);
+        let (mut spec, mut source_spans) = self.files(stage, instruction, &add.files)?;
+        let addresses = self.addresses(stage, add, &mut spec, &mut source_spans);
+        self.check_sources(self.context, &spec, &source_spans);
         Some(CopyStep {
             spec,
             source_spans,
             from: CopyFrom::Context,
+            addresses,
             unpack: add.unpack.unwrap_or(true),
         })
     }
 
     /// Reports every source that is not in the context, and every pattern that is malformed.
-    fn check_sources(&mut self, spec: &CopySpec, spans: &[Span]) {
+    fn check_sources(&mut self, context: &Context, spec: &CopySpec, spans: &[Span]) {
         for (source, span) in spec.sources.iter().zip(spans) {
-            if !is_remote(source) {
-                self.check_source(source, *span);
-            }
+            self.check_source(context, source, *span);
         }
     }
 
-    pub(super) fn check_source(&mut self, source: &str, span: Span) {
-        let diagnostic = match select_source(source, 0, &self.context.tree) {
+    pub(super) fn check_source(&mut self, context: &Context, source: &str, span: Span) {
+        let diagnostic = match select_source(source, 0, &context.tree) {
             Ok(_) => return,
-            Err(CopyError::NotFound { path, .. }) => self.context.missing(&path, span),
+            Err(CopyError::NotFound { path, .. }) => context.missing(&path, span),
             Err(error) => Diagnostic::error("CopySource", span, error.to_string()),
         };
         self.diagnostics.push(diagnostic);
@@ -82,6 +72,11 @@ impl Planner<'_> {
     pub(super) fn copy_from(&mut self, number: usize, from: &Spanned<String>) -> Option<CopyFrom> {
         if let Some(earlier) = self.find_stage(from, number) {
             return Some(CopyFrom::Stage(*self.planned.get(&earlier)?));
+        }
+        match self.context.named(from) {
+            Some(Named::Files(files)) => return Some(CopyFrom::Named(Arc::clone(files))),
+            Some(Named::Image(image)) => return Some(CopyFrom::Image(image.clone())),
+            None => {}
         }
         if let Some(later) = self.find_stage(from, self.sources.len()) {
             let which = if later == number {
@@ -171,24 +166,25 @@ impl Planner<'_> {
         Some((spec, source_spans))
     }
 
-    fn mode(&mut self, text: &str, files: &ast::Files) -> Option<u32> {
-        let mode = u32::from_str_radix(text, 8).ok().filter(|m| *m <= 0o7777);
-        if mode.is_none() {
-            let span = files
-                .chmod
-                .as_ref()
-                .map_or(files.destination.span, |m| m.span);
-            self.diagnostics.push(
-                Diagnostic::error("BadMode", span, format!("{text:?} is not an octal mode"))
-                    .note("write the permission bits as octal digits, such as --chmod=0755"),
-            );
-        }
-        mode
+    fn mode(&mut self, text: &str, files: &ast::Files) -> Option<Chmod> {
+        Chmod::parse(text)
+            .map_err(|error| {
+                let written = files.chmod.as_ref();
+                let span = written.map_or(files.destination.span, |m| m.span);
+                self.diagnostics.push(
+                    Diagnostic::error("BadMode", span, error.to_string())
+                        .note("write octal digits, such as --chmod=0755, or changes, such as --chmod=u=rwX,go=rX"),
+                );
+            })
+            .ok()
     }
 }
 
-fn is_remote(source: &str) -> bool {
-    ["http://", "https://", "git://", "git@"]
-        .iter()
-        .any(|scheme| source.starts_with(scheme))
+/// The context that the sources are in, if they are in one: it is known already.
+pub(super) fn context_of<'c>(main: &'c Context, from: &'c CopyFrom) -> Option<&'c Context> {
+    match from {
+        CopyFrom::Context => Some(main),
+        CopyFrom::Named(context) => Some(context),
+        CopyFrom::Stage(_) | CopyFrom::Image(_) => None,
+    }
 }

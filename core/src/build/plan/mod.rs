@@ -3,6 +3,7 @@
 //! Planning reads no file and runs nothing. What it finds wrong are diagnostics, all of them at
 //! once; what it returns is what will be done, so printing it is `--dry-run`.
 
+pub(super) mod addresses;
 mod changes;
 mod files;
 mod run;
@@ -10,13 +11,15 @@ mod scope;
 mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::context::Context;
+use super::context::{Context, Named};
 pub use changes::{ChangeError, change};
 
 use super::copy::CopySpec;
 use super::executor::{CacheMount, RunNetwork};
 use crate::diagnostic::{Diagnostic, Span, did_you_mean, has_errors};
+use crate::digest::Digest;
 use crate::dockerfile::{self as ast, Dockerfile, Instruction, Kind};
 use crate::image::Image;
 use crate::reference::Reference;
@@ -39,6 +42,8 @@ pub struct PlanOptions {
     pub labels: BTreeMap<String, String>,
     /// `--network`: what a RUN that does not say gets.
     pub network: RunNetwork,
+    /// `--allow security.insecure`: whether a RUN may run without confinement.
+    pub insecure: bool,
     /// The time that copied files and made directories get.
     pub time: Timestamp,
 }
@@ -76,6 +81,8 @@ pub enum Base {
     Scratch,
     /// An earlier stage, by its index in [`Plan::stages`].
     Stage(usize),
+    /// The files of a named context.
+    Files(Arc<Context>),
     /// An image.
     Image {
         /// As the Dockerfile names it, expanded.
@@ -122,7 +129,22 @@ pub struct CopyStep {
     pub source_spans: Vec<Span>,
     /// Where the sources are.
     pub from: CopyFrom,
+    /// What is fetched (ADD), and put where the sources go.
+    pub addresses: Vec<Address>,
     /// Whether archives among the sources are unpacked (ADD).
+    pub unpack: bool,
+}
+
+/// A file that is fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// Its http or https address.
+    pub url: String,
+    /// Where it stands in the Dockerfile.
+    pub span: Span,
+    /// What it must be.
+    pub checksum: Option<Digest>,
+    /// Whether an archive is unpacked.
     pub unpack: bool,
 }
 
@@ -131,6 +153,8 @@ pub struct CopyStep {
 pub enum CopyFrom {
     /// In the build context.
     Context,
+    /// In a context that has a name.
+    Named(Arc<Context>),
     /// In an earlier stage, by its index in [`Plan::stages`].
     Stage(usize),
     /// In an image.
@@ -148,6 +172,8 @@ pub struct RunPlan {
     pub env_without_key: BTreeSet<String>,
     /// The network.
     pub network: RunNetwork,
+    /// Whether it runs without confinement.
+    pub insecure: bool,
     /// The script of a heredoc that begins with `#!`: its path and text.
     pub script: Option<(String, String)>,
     /// What is mounted while it runs.
@@ -178,7 +204,25 @@ pub enum Mounted {
         read_only: bool,
     },
     /// A directory that outlives the build and is no part of the layer.
-    Cache(CacheMount),
+    Cache {
+        /// Which, and how it is used.
+        cache: CacheMount,
+        /// What it holds when it is made, and where in there.
+        from: Option<(CopyFrom, String)>,
+    },
+    /// An SSH agent. Like a secret it is no part of the key.
+    Ssh {
+        /// Which.
+        id: String,
+        /// Whether the step fails without it.
+        required: bool,
+        /// The socket's permission bits.
+        mode: u32,
+        /// The socket's owner.
+        uid: u32,
+        /// The socket's group.
+        gid: u32,
+    },
     /// Memory, of at most this many bytes.
     Tmpfs {
         /// The limit; `None` is the kernel's.
@@ -403,6 +447,9 @@ impl<'a> Planner<'a> {
                 continue;
             }
             let source = &self.sources[number];
+            if self.replaced(number).is_some() {
+                continue;
+            }
             todo.extend(self.find_base(number));
             for instruction in &source.body {
                 for from in sources_of(&instruction.kind) {
@@ -411,6 +458,12 @@ impl<'a> Planner<'a> {
             }
         }
         needed
+    }
+
+    /// What `--build-context` puts in the place of stage `number`.
+    fn replaced(&self, number: usize) -> Option<&'a Named> {
+        let name = self.sources[number].stage.name.as_ref()?;
+        self.context.named(name)
     }
 
     /// The earlier stage that is the base of stage `number`. A number is an image's name here.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use super::files::context_of;
 use super::scope::PROXIES;
 use super::stage::{Stage, absolute, shell_words};
 use super::{CopyFrom, MountPlan, Mounted, Planner, RunPlan};
 use crate::build::executor::{CacheMount, CacheSharing, RunNetwork};
-use crate::diagnostic::Span;
+use crate::diagnostic::{Diagnostic, Span};
 use crate::dockerfile::mount::{MountKind, MountSpec};
 use crate::dockerfile::{self as ast, Instruction, RunBody, Spanned};
 
@@ -17,10 +18,17 @@ impl Planner<'_> {
         instruction: &Instruction,
         run: &ast::Run,
     ) -> Option<RunPlan> {
-        if let Some(security) = &run.security
-            && security.value == ast::Security::Insecure
-        {
-            self.unsupported(security.span, "RUN --security=insecure");
+        let security = run.security.as_ref();
+        let insecure = security.filter(|security| security.value == ast::Security::Insecure);
+        if let Some(insecure) = insecure.filter(|_| !self.options.insecure) {
+            self.diagnostics.push(
+                Diagnostic::error(
+                    "NotAllowed",
+                    insecure.span,
+                    "RUN --security=insecure is not allowed",
+                )
+                .note("it has every capability and no filter of system calls; if you trust the file, build with --allow security.insecure"),
+            );
         }
         if let Some(device) = run.devices.first() {
             self.unsupported(device.span, "RUN --device");
@@ -60,6 +68,7 @@ impl Planner<'_> {
             env,
             env_without_key,
             network,
+            insecure: insecure.is_some(),
             script,
             mounts: self.mounts(stage, run),
         })
@@ -88,8 +97,8 @@ impl Planner<'_> {
                     Some(from) => self.copy_from(stage.number, &named(from))?,
                 };
                 let source = spec.source.unwrap_or_else(|| "/".to_owned());
-                if from == CopyFrom::Context {
-                    self.check_source(&source, span);
+                if let Some(context) = context_of(self.context, &from) {
+                    self.check_source(context, &source, span);
                 }
                 Mounted::Bind {
                     from,
@@ -98,11 +107,15 @@ impl Planner<'_> {
                 }
             }
             MountKind::Cache => {
-                if spec.from.is_some() {
-                    self.unsupported(span, "from= of a cache mount");
-                }
+                let from = match &spec.from {
+                    None => None,
+                    Some(from) => Some((
+                        self.copy_from(stage.number, &named(from))?,
+                        spec.source.unwrap_or_else(|| "/".to_owned()),
+                    )),
+                };
                 let target = target.clone()?;
-                Mounted::Cache(CacheMount {
+                let cache = CacheMount {
                     id: spec.id.unwrap_or(target),
                     sharing: match spec.sharing {
                         ast::mount::Sharing::Shared => CacheSharing::Shared,
@@ -113,7 +126,8 @@ impl Planner<'_> {
                     mode: spec.mode.unwrap_or(0o755),
                     uid: spec.uid.unwrap_or(0),
                     gid: spec.gid.unwrap_or(0),
-                })
+                };
+                Mounted::Cache { cache, from }
             }
             MountKind::Tmpfs => Mounted::Tmpfs { size: spec.size },
             MountKind::Secret => {
@@ -132,10 +146,13 @@ impl Planner<'_> {
                     },
                 });
             }
-            MountKind::Ssh => {
-                self.unsupported(span, "RUN --mount=type=ssh");
-                return None;
-            }
+            MountKind::Ssh => Mounted::Ssh {
+                id: spec.id.unwrap_or_else(|| "default".to_owned()),
+                required: spec.required,
+                mode: spec.mode.unwrap_or(0o600),
+                uid: spec.uid.unwrap_or(0),
+                gid: spec.gid.unwrap_or(0),
+            },
         };
         Some(MountPlan { span, target, what })
     }

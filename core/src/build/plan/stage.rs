@@ -1,16 +1,19 @@
 //! One stage: every instruction becomes a step, in the light of those before it.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::run::run_history;
 use super::scope::Scope;
 use super::{Base, Operation, PlannedStage, Planner, Step};
+use crate::build::context::Named;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::dockerfile::{
     self as ast, CommandLine, Instruction, Kind, Pair, Spanned, parse, values,
 };
 use crate::path::RootedPath;
-use crate::spec::{Healthcheck, ImageConfig};
+use crate::spec::{Healthcheck, ImageConfig, Platform};
 
 /// Where programs are looked for when an image says nothing.
 const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -42,8 +45,10 @@ impl Planner<'_> {
         }
         self.run_triggers(&mut stage, &triggers, span);
         let body = self.sources[number].body.clone();
-        for instruction in body {
-            self.instruction(&mut stage, instruction);
+        if self.replaced(number).is_none() {
+            for instruction in body {
+                self.instruction(&mut stage, instruction);
+            }
         }
         self.planned.insert(number, self.stages.len());
         self.scopes.push(stage.scope);
@@ -72,6 +77,10 @@ impl Planner<'_> {
         let source = &self.sources[number];
         let (base, platform) = (source.base.clone(), source.platform.clone());
         let span = source.stage.base.span;
+        if let Some(named) = self.replaced(number) {
+            let name = source.name(number);
+            return self.named_base(named, &name, &platform, span);
+        }
         if let Some(earlier) = self.find_base(number) {
             let index = *self.planned.get(&earlier)?;
             let stage = &self.stages[index];
@@ -82,16 +91,46 @@ impl Planner<'_> {
             let mut config = ImageConfig::scratch(&platform);
             config.config.working_dir.push('/');
             (Base::Scratch, config)
+        } else if let Some(named) = self.context.named(&base) {
+            return self.named_base(named, &base, &platform, span);
         } else {
             let (reference, image) = self.image(&base, &platform, span)?;
             let config = image.config.value.clone();
             let image = Box::new(image);
             (Base::Image { reference, image }, config)
         };
-        let env = &mut config.config.env;
-        if !env.iter().any(|e| e.starts_with("PATH=")) {
-            env.push(DEFAULT_PATH.to_owned());
-        }
+        with_path(&mut config);
+        Some((base, config))
+    }
+
+    /// A base that `--build-context` gave the name `name`.
+    fn named_base(
+        &mut self,
+        named: &Named,
+        name: &str,
+        platform: &Platform,
+        span: Span,
+    ) -> Option<(Base, ImageConfig)> {
+        let (base, mut config) = match named {
+            Named::Files(files) => {
+                let mut config = ImageConfig::scratch(platform);
+                config.config.working_dir.push('/');
+                (Base::Files(Arc::clone(files)), config)
+            }
+            Named::Image(image) => {
+                let lower = name.to_ascii_lowercase();
+                let Ok(reference) = lower.parse() else {
+                    let text = format!("{name:?} is not a reference");
+                    self.diagnostics
+                        .push(Diagnostic::error("BadReference", span, text));
+                    return None;
+                };
+                let config = image.config.value.clone();
+                let image = image.clone();
+                (Base::Image { reference, image }, config)
+            }
+        };
+        with_path(&mut config);
         Some((base, config))
     }
 
@@ -278,6 +317,14 @@ impl Planner<'_> {
             )
             .note("nothing was built; take the flag away or use another builder for this file"),
         );
+    }
+}
+
+/// Programs are to be found also where an image does not say in which directories.
+fn with_path(config: &mut ImageConfig) {
+    let env = &mut config.config.env;
+    if !env.iter().any(|e| e.starts_with("PATH=")) {
+        env.push(DEFAULT_PATH.to_owned());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
@@ -16,7 +16,7 @@ use super::output::{Destination, Output};
 use super::{Exit, Request, RunError, Streams};
 use crate::event::Event;
 use crate::linux::control::{Control, Failure, Message};
-use crate::linux::signals::Signals;
+use crate::linux::signals::{Signals, asks_for_the_end};
 use crate::linux::sys::SysError;
 use crate::linux::terminal::{self, Connection, Size};
 use crate::linux::{enter, init, stage};
@@ -43,6 +43,7 @@ pub(super) struct Container {
 /// What can happen to a container, as far as it can be waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
+    Stop,
     Line,
     Signals,
     Output(usize),
@@ -96,6 +97,7 @@ pub(super) fn attend(
     request: &Request,
     container: &mut Container,
     signals: &Signals,
+    stop: Option<BorrowedFd<'_>>,
     on: &mut dyn FnMut(Event),
 ) -> Result<Option<Exit>, RunError> {
     let job = enter::Job::new(
@@ -106,8 +108,9 @@ pub(super) fn attend(
     );
     container.control.send(&job).map_err(line_broken)?;
     while container.line_open || container.outputs.iter().any(|output| output.open) {
-        for source in container.wait(signals)? {
+        for source in container.wait(signals, stop)? {
             match source {
+                Source::Stop => return Err(RunError::Stopped),
                 Source::Line => container.listen(request, on)?,
                 Source::Signals => container.pass_on(request, signals)?,
                 Source::Output(index) => container.outputs[index].pass_on(on),
@@ -126,9 +129,15 @@ pub(super) fn attend(
 
 impl Container {
     /// Waits until something happens.
-    fn wait(&self, signals: &Signals) -> Result<Vec<Source>, SysError> {
+    fn wait(
+        &self,
+        signals: &Signals,
+        stop: Option<BorrowedFd<'_>>,
+    ) -> Result<Vec<Source>, SysError> {
         let stdin = io::stdin();
         let mut waiting = vec![(Source::Signals, PollFd::new(signals, PollFlags::IN))];
+        waiting
+            .extend(stop.map(|stop| (Source::Stop, PollFd::from_borrowed_fd(stop, PollFlags::IN))));
         if self.line_open {
             waiting.push((Source::Line, PollFd::new(&self.control, PollFlags::IN)));
         }
@@ -249,13 +258,6 @@ impl Container {
         }
         Ok(())
     }
-}
-
-fn asks_for_the_end(signal: Signal) -> bool {
-    matches!(
-        signal,
-        Signal::SIGHUP | Signal::SIGINT | Signal::SIGQUIT | Signal::SIGTERM
-    )
 }
 
 fn send_signal(process: &OwnedFd, signal: Signal) -> Result<(), rustix::io::Errno> {

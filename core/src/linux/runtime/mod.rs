@@ -4,6 +4,7 @@ mod attend;
 mod input;
 mod output;
 
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 
 use nix::sys::signal::Signal;
@@ -106,6 +107,9 @@ pub enum RunError {
         /// Which one.
         signal: Signal,
     },
+    /// Somebody asked for the end by other means than a signal.
+    #[error("stopped")]
+    Stopped,
     /// There is no terminal to connect with.
     #[error("the input device is not a TTY")]
     NotATerminal,
@@ -150,12 +154,22 @@ impl From<Failure> for RunError {
 /// The caller is root, or has moved into a user namespace with [`super::userns::reenter`], and
 /// has called [`super::dispatch`] first thing in `main`.
 pub fn run(request: &Request, on: &mut dyn FnMut(Event)) -> Result<Exit, RunError> {
+    run_until(request, None, on)
+}
+
+/// As [`run`], but ends the container when something can be read from `stop`, or when its last
+/// writer is gone.
+pub fn run_until(
+    request: &Request,
+    stop: Option<BorrowedFd<'_>>,
+    on: &mut dyn FnMut(Event),
+) -> Result<Exit, RunError> {
     if request.streams == (Streams::Terminal { input: true }) && !terminal::input_is_terminal() {
         return Err(RunError::NotATerminal);
     }
     let signals = Signals::catch()?;
     let mut container = start(request)?;
-    let result = attend(request, &mut container, &signals, on);
+    let result = attend(request, &mut container, &signals, stop, on);
     if result.is_err() {
         // The kernel ends everything inside with it.
         let _ = container.keeper.kill();

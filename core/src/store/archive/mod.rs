@@ -35,7 +35,7 @@ use crate::reference::{Reference, ReferenceError};
 use crate::spec::{Descriptor, Platform};
 
 #[cfg(feature = "fs")]
-pub use directory::load_path;
+pub use directory::{import_layout, load_path};
 pub use write::{Format, Save, save};
 
 /// An image that was loaded, and is tagged now.

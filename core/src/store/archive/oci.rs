@@ -7,7 +7,7 @@ use crate::spec::{Descriptor, Index, Manifest, media};
 use crate::store::{CONTAINERD_NAME, REF_NAME, without_names};
 
 /// How deep an index may stand in an index.
-const DEEPEST: usize = 4;
+pub(super) const DEEPEST: usize = 4;
 
 /// The images that `index.json` lists, each once with all its tags.
 pub(super) fn images(
@@ -37,7 +37,7 @@ pub(super) fn images(
     Ok(found)
 }
 
-fn version(files: &mut dyn Files) -> Result<(), ArchiveError> {
+pub(super) fn version(files: &mut dyn Files) -> Result<(), ArchiveError> {
     let Some(marker) = files.document("oci-layout")? else {
         return Err(ArchiveError::NotAnImage {
             reason: "it has an index.json, but no oci-layout at its top".to_owned(),
@@ -54,7 +54,7 @@ fn version(files: &mut dyn Files) -> Result<(), ArchiveError> {
 
 /// The entries to load. Of several entries with one name, as some tools list the platforms of an
 /// image, only that for our platform; an attestation is no image.
-fn chosen(index: &Index, load: &Load) -> Vec<Descriptor> {
+pub(super) fn chosen(index: &Index, load: &Load) -> Vec<Descriptor> {
     let images = index.manifests.iter().filter(|entry| is_image(entry));
     let mut chosen: Vec<Descriptor> = Vec::new();
     for entry in images {
@@ -83,7 +83,7 @@ fn serves(entry: &Descriptor, load: &Load) -> bool {
     platform.is_none_or(|platform| platform.serves(load.platform))
 }
 
-fn name_of(entry: &Descriptor) -> Option<&String> {
+pub(super) fn name_of(entry: &Descriptor) -> Option<&String> {
     let annotations = &entry.annotations;
     annotations
         .get(CONTAINERD_NAME)
@@ -98,7 +98,7 @@ fn tag_of(entry: &Descriptor) -> Result<Option<Reference>, ArchiveError> {
 
 /// Brings what `entry` leads to into the store and checks it. Returns the image's ID; `None` when
 /// it is no image but some other artifact.
-fn fetch(
+pub(super) fn fetch(
     entry: &Descriptor,
     by: &str,
     files: &mut dyn Files,
@@ -215,7 +215,10 @@ fn kind(entry: &Descriptor) -> &'static str {
     }
 }
 
-fn parse<T: serde::de::DeserializeOwned>(bytes: &[u8], file: &str) -> Result<T, ArchiveError> {
+pub(super) fn parse<T: serde::de::DeserializeOwned>(
+    bytes: &[u8],
+    file: &str,
+) -> Result<T, ArchiveError> {
     serde_json::from_slice(bytes).map_err(|e| ArchiveError::Damaged {
         file: file.to_owned(),
         reason: e.to_string(),
