@@ -78,9 +78,7 @@ impl Snapshots {
             }
             result
         })?;
-        for message in report.warnings() {
-            on(Event::Warning { message });
-        }
+        self.tell(report, on);
         Ok(places.into_iter().rev().collect())
     }
 
