@@ -14,7 +14,6 @@ mod choose;
 mod copy;
 mod fill;
 mod inventory;
-mod pipe;
 mod plain;
 mod probe;
 mod rootfs;
