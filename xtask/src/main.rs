@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 mod allowed;
+mod bench;
 mod command;
 mod fixtures;
 mod fuzz;
@@ -28,6 +29,8 @@ Commands:
   fuzz [TARGET...]               feed the targets of tests/fuzz with what breaks promises
        [--minutes N|--seconds N]   for so long each; without it, a minute
   fuzz --list                    name the targets
+  bench [ROW...] [--runs N] [--out FILE]
+                                 measure Coracle beside its peers; --list names the rows
   picture TITLE                  draw the terminal session on standard input as SVG
 
 Logs are kept whole in target/x-test.";
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
     match words.split_first() {
         Some((&"test", rest)) => test::main(&project(), rest),
         Some((&"fuzz", rest)) => fuzz::main(&project(), rest),
+        Some((&"bench", rest)) => bench::main(&project(), rest),
         Some((&"picture", rest)) => svg::main(rest),
         Some((&("help" | "--help" | "-h"), _)) => {
             println!("{USAGE}");

@@ -1,4 +1,5 @@
-//! What the suites need from the machine: installed when this user may, otherwise said.
+//! What the suites and the benchmark need from the machine: installed when this user may,
+//! otherwise said.
 //!
 //! Nothing is promised here: a suite looks for itself whether it can run, and is skipped, with its
 //! reason, when it cannot.
@@ -8,34 +9,38 @@ use std::process::Command;
 
 use crate::command;
 use crate::fixtures;
-use crate::suites::Suite;
 use crate::wasm;
 
-/// What the suites call: a program, the Debian package that has it, and how the
-/// suites' names begin.
+/// What is called: a program, the Debian package that has it, and how the names of the suites
+/// begin that call it, or of the benchmark.
 const PROGRAMS: &[(&str, &str, &[&str])] = &[
-    ("buildah", "buildah", &["e2e"]),
-    ("busybox", "busybox-static", &["e2e"]),
     ("bsdtar", "libarchive-tools", &["e2e"]),
     ("buildah", "buildah", &["e2e"]),
+    ("busybox", "busybox-static", &["e2e"]),
     ("bzip2", "bzip2", &["cli", "e2e"]),
     ("containerd", "containerd", &["e2e"]),
     ("c++", "g++", &["fuzz"]),
-    ("crun", "crun", &["e2e"]),
-    ("debootstrap", "debootstrap", &["e2e"]),
-    ("dockerd", "docker.io", &["e2e"]),
+    ("crun", "crun", &["e2e", BENCH]),
+    ("debootstrap", "debootstrap", &["e2e", BENCH]),
+    ("dockerd", "docker.io", &["e2e", BENCH]),
+    ("ip", "iproute2", &["e2e", BENCH]),
+    ("iptables", "iptables", &["e2e", BENCH]),
+    ("jq", "jq", &[BENCH]),
     ("newuidmap", "uidmap", NAMESPACES),
-    ("podman", "podman", &["e2e"]),
+    ("podman", "podman", &["e2e", BENCH]),
     ("python3", "python3-pip", &["e2e"]),
     ("script", "bsdutils", &["e2e"]),
     ("setpriv", "util-linux", &["e2e"]),
-    ("skopeo", "skopeo", &["e2e"]),
+    ("skopeo", "skopeo", &["e2e", BENCH]),
     ("ssh-agent", "openssh-client", &["e2e"]),
-    ("umoci", "umoci", &["e2e"]),
+    ("umoci", "umoci", &["e2e", BENCH]),
     ("unshare", "util-linux", NAMESPACES),
     ("xz", "xz-utils", &["cli", "e2e"]),
     ("zstd", "zstd", &["cli", "e2e"]),
 ];
+
+/// What the benchmark is called here.
+pub(crate) const BENCH: &str = "bench";
 
 /// The suites that make user namespaces.
 const NAMESPACES: &[&str] = &["unit", "twins", "hostile", "e2e"];
@@ -46,9 +51,9 @@ pub(crate) const USER: &str = "coracle-test";
 /// The ordinary user of the end-to-end tests who has none.
 pub(crate) const LONE: &str = "coracle-lone";
 
-/// Installs and makes what the suites need and this machine lacks.
-pub(crate) fn prepare(suites: &[Suite], project: &Path, log: &Path) {
-    let wanted = |family: &str| suites.iter().any(|suite| suite.name.starts_with(family));
+/// Installs and makes what the named suites, or the benchmark, need and this machine lacks.
+pub(crate) fn prepare(names: &[&str], project: &Path, log: &Path) {
+    let wanted = |family: &str| names.iter().any(|name| name.starts_with(family));
     let mut packages = Vec::new();
     if wanted("wasm") && wasm::toolchain().is_none() && !wasm::add_by_rustup(log) {
         packages.extend(wasm::packages());

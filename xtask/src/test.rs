@@ -48,7 +48,8 @@ fn run(project: &Path, names: &[&str], with_setup: bool) -> Result<bool, String>
     std::fs::create_dir_all(&logs)
         .map_err(|error| format!("cannot make {}: {error}", logs.display()))?;
     if with_setup {
-        setup::prepare(&suites, project, &fresh(&logs, "setup")?);
+        let names: Vec<&str> = suites.iter().map(|suite| suite.name).collect();
+        setup::prepare(&names, project, &fresh(&logs, "setup")?);
     }
     let mut total = Tally::default();
     let mut well = true;
@@ -90,7 +91,7 @@ fn selected(names: &[&str]) -> Result<Vec<Suite>, String> {
 }
 
 /// The path of an empty log.
-fn fresh(logs: &Path, name: &str) -> Result<std::path::PathBuf, String> {
+pub(crate) fn fresh(logs: &Path, name: &str) -> Result<std::path::PathBuf, String> {
     let log = logs.join(format!("{name}.log"));
     std::fs::write(&log, "").map_err(|error| format!("cannot write {}: {error}", log.display()))?;
     Ok(log)

@@ -32,8 +32,9 @@ something fails, what was written is taken away again.
 
 As root everything is kept: owners, permissions, times, attributes, devices. An ordinary
 user owns every file that is written, without set-ID bits where the owner is another one,
-and makes no devices; what could not be kept is said once. The files are yours to read and
-remove, unlike those of a user namespace: to run the image, use coracle run instead.
+and makes no devices; what could not be kept is said once, and whose a file or directory is
+is noted on it for layer diff (user.coracle.owner). The files are yours to read and remove,
+unlike those of a user namespace: to run the image, use coracle run instead.
 
 Nothing is printed without --format. Fields of --format json: Directory, Layers, Entries,
 Bytes, Refused (sentences about what could not be kept).

@@ -27,7 +27,9 @@ or bzip2; - is standard input. Applied to OLD, the layer gives NEW: content, own
 permissions, times to the nanosecond, extended attributes, hard links.
 
 The archive is sorted and normalised: the same two trees give the same bytes everywhere.
-Owners are the numbers that you see; sockets are left out.
+Owners are the numbers that you see; where image unpack or layer apply could not give a file
+to its owner, they noted whose it is (user.coracle.owner), and that counts. Sockets are left
+out.
 
 With -o, standard output gets the digest, which is the layer's diff ID. Fields of --format
 json: Digest, Size (bytes), Adds, Hides (how many entries).

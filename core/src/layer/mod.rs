@@ -1,5 +1,6 @@
 //! Layers: what changes between two file systems, as a value with two lists.
 
+pub(crate) mod ahead;
 mod apply;
 pub mod compress;
 mod diff;

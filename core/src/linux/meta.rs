@@ -22,11 +22,16 @@ pub enum Refused {
     Attribute,
     /// A device file: never in a user namespace.
     Device,
-    /// An attribute or device that would mean something to overlayfs itself, and not what it
-    /// means in the archive.
+    /// An attribute or device that would mean something to overlayfs or Coracle itself, and not
+    /// what it means in the archive.
     Overlay,
 }
 
+/// Where it is noted whose a file is that could not be given to them: `UID:GID:MODE`, the mode
+/// octal. Overlayfs carries it along when a container changes the file, so that the layer which
+/// is made of the change tells the owner as the image has it. Only files and directories can
+/// have such a note; of links, devices and pipes the owner is lost.
+const OWNER: &[u8] = b"user.coracle.owner";
 /// What overlayfs writes for itself, as root and in a user namespace.
 const OVERLAY: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
 /// Attributes in which the host's security modules keep notes of their own.
@@ -84,6 +89,12 @@ pub fn set_open(
         &mut || refused(Refused::Owner),
     )
     .map_err(|e| wrong("fchown", e))?;
+    // What nobody can have is nobody's.
+    if !owned && owner(meta).is_ok() {
+        let note = format!("{}:{}:{:o}", meta.uid, meta.gid, meta.mode & 0o7777);
+        // Where there are no attributes, the owner is lost, as the report says.
+        let _ = rustix::fs::fsetxattr(fd, OWNER, note.as_bytes(), XattrFlags::empty());
+    }
     for (key, value) in attributes(meta, refused) {
         may_fail(
             rustix::fs::fsetxattr(fd, key, value, XattrFlags::empty()),
@@ -139,9 +150,13 @@ pub struct OverlayNotes {
 
 /// The metadata of `name` in `dir`, of which `stat` was just read, and overlayfs' notes about
 /// it, which are not part of the metadata. An empty `name` is the directory itself.
+///
+/// A file that could not be given to its owner when it was unpacked, and has not been given to
+/// anybody since, counts as its owner's.
 pub fn read(dir: &Dir, name: &[u8], stat: &Stat) -> Result<(Meta, OverlayNotes), SysError> {
     let mut notes = OverlayNotes::default();
     let mut xattrs = BTreeMap::new();
+    let mut noted = None;
     let path = dir.proc_path(if name.is_empty() { b"." } else { name });
     for key in list(dir, name, &path)? {
         if let Some(note) = OVERLAY.iter().find_map(|o| key.strip_prefix(*o)) {
@@ -155,13 +170,15 @@ pub fn read(dir: &Dir, name: &[u8], stat: &Stat) -> Result<(Meta, OverlayNotes),
                 b"redirect" | b"metacopy" => notes.foreign = true,
                 _ => {}
             }
+        } else if key == OWNER {
+            noted = value(dir, name, &path, &key)?;
         } else if !OF_THE_HOST.contains(&key.as_slice())
             && let Some(value) = value(dir, name, &path, &key)?
         {
             xattrs.insert(key, value);
         }
     }
-    let meta = Meta {
+    let mut meta = Meta {
         mode: stat.st_mode & 0o7777,
         uid: stat.st_uid,
         gid: stat.st_gid,
@@ -171,7 +188,37 @@ pub fn read(dir: &Dir, name: &[u8], stat: &Stat) -> Result<(Meta, OverlayNotes),
         },
         xattrs,
     };
+    if let Some((uid, gid, mode)) = noted.as_deref().and_then(owner_note)
+        && (stat.st_uid, stat.st_gid) == myself()
+    {
+        (meta.uid, meta.gid) = (uid, gid);
+        // Set-ID bits were left out with the owner; a mode of the container's own stays.
+        if meta.mode == mode & 0o1777 {
+            meta.mode = mode;
+        }
+    }
     Ok((meta, notes))
+}
+
+/// The user and group that files are given to which nobody else can be given.
+fn myself() -> (u32, u32) {
+    (
+        rustix::process::geteuid().as_raw(),
+        rustix::process::getegid().as_raw(),
+    )
+}
+
+/// What [`OWNER`] says: user, group, mode.
+fn owner_note(note: &[u8]) -> Option<(u32, u32, u32)> {
+    let mut parts = std::str::from_utf8(note).ok()?.split(':');
+    let (uid, gid) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let mode = u32::from_str_radix(parts.next()?, 8).ok()?;
+    (mode <= 0o7777 && parts.next().is_none()).then_some((uid, gid, mode))
+}
+
+/// Whether an attribute would mean something to overlayfs or to us that it does not in an archive.
+fn is_reserved(key: &[u8]) -> bool {
+    is_overlay(key) || key == OWNER
 }
 
 /// Whether an attribute is one that overlayfs keeps for itself.
@@ -180,15 +227,15 @@ fn is_overlay(key: &[u8]) -> bool {
 }
 
 /// The attributes that may be written. An archive's `trusted.overlay.redirect` would make
-/// overlayfs show what the archive has no business with.
+/// overlayfs show what the archive has no business with; our own note would be taken for true.
 fn attributes<'a>(
     meta: &'a Meta,
     refused: &mut dyn FnMut(Refused),
 ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
-    for _ in meta.xattrs.keys().filter(|key| is_overlay(key)) {
+    for _ in meta.xattrs.keys().filter(|key| is_reserved(key)) {
         refused(Refused::Overlay);
     }
-    let honest = meta.xattrs.iter().filter(|(key, _)| !is_overlay(key));
+    let honest = meta.xattrs.iter().filter(|(key, _)| !is_reserved(key));
     honest.map(|(key, value)| (key.as_slice(), value.as_slice()))
 }
 

@@ -281,6 +281,49 @@ mod tests {
     }
 
     #[test]
+    fn whose_a_file_should_be_is_noted_and_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Arc::new(RootDir::open(folder.path()).unwrap());
+        let scanned = |name: &str| {
+            let tree = scan_tree(&root).unwrap();
+            let node = tree.get(&RootedPath::parse(name).unwrap()).unwrap();
+            node.meta.clone()
+        };
+        let mine = |mode| Meta {
+            uid: rustix::process::geteuid().as_raw(),
+            gid: rustix::process::getegid().as_raw(),
+            ..Meta::new(mode)
+        };
+        let check = |note: &str, mode, expected: (u32, u32, u32)| {
+            let path = folder.path().join("f");
+            let _ = std::fs::remove_file(&path);
+            std::fs::write(&path, "").unwrap();
+            rustix::fs::chmod(&path, rustix::fs::Mode::from_raw_mode(mode)).unwrap();
+            let flags = XattrFlags::empty();
+            rustix::fs::setxattr(&path, "user.coracle.owner", note.as_bytes(), flags).unwrap();
+            let meta = scanned("f");
+            assert_eq!((meta.uid, meta.gid, meta.mode), expected, "{note}");
+            assert!(meta.xattrs.is_empty());
+        };
+        let me = mine(0o755);
+        check("7:8:4755", 0o755, (7, 8, 0o4755));
+        check("7:8:4755", 0o700, (7, 8, 0o700)); // A mode that was changed since stays.
+        check("4000000000:8:755", 0o755, (4_000_000_000, 8, 0o755));
+        for wrong in ["", "7:8", "7:8:4755:9", "7:8:10755", "-1:8:755", "x:8:755"] {
+            check(wrong, 0o755, (me.uid, me.gid, 0o755));
+        }
+        // What an archive says for itself is left out.
+        let dir = root.dir(&RootedPath::root()).unwrap();
+        let file = dir.create_file(b"forged").unwrap();
+        let mut forged = mine(0o755);
+        forged.xattrs = [(b"user.coracle.owner".to_vec(), b"0:0:4755".to_vec())].into();
+        let mut refused = Vec::new();
+        meta::set_open(&dir, b"forged", &file, &forged, &mut |r| refused.push(r)).unwrap();
+        assert_eq!(refused, [meta::Refused::Overlay]);
+        assert_eq!(scanned("forged").mode, 0o755);
+    }
+
+    #[test]
     fn what_another_mount_wrote_is_refused() {
         for (key, value) in [
             ("redirect", "/elsewhere"),

@@ -39,9 +39,7 @@ impl Snapshots {
             report.merge(self.lay_on(*job, temporary.path(), store)?);
             on(event(job.layer, "unpacked"));
         }
-        for message in report.warnings() {
-            on(Event::Warning { message });
-        }
+        self.tell(report, on);
         temporary.publish(top)?;
         Ok(vec![top.clone()])
     }

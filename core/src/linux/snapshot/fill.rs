@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 
-use super::pipe::ahead;
 use super::temporary::Temporary;
 use super::{SnapshotError, Snapshots};
 use crate::digest::{ChainId, DigestError};
 use crate::event::Event;
 use crate::image::StoredLayer;
+use crate::layer::ahead::ahead;
 use crate::linux::root::RootDir;
 use crate::linux::unpack::{Limits, Report, Streamed, UnpackError, Whiteouts, stream, unpack};
 use crate::store::BlobStore;
@@ -78,9 +78,7 @@ impl Snapshots {
             }
             result
         })?;
-        for message in report.warnings() {
-            on(Event::Warning { message });
-        }
+        self.tell(report, on);
         Ok(places.into_iter().rev().collect())
     }
 

@@ -14,18 +14,18 @@ mod choose;
 mod copy;
 mod fill;
 mod inventory;
-mod pipe;
 mod plain;
 mod probe;
 mod rootfs;
 mod temporary;
 mod unchanged;
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use self::choose::{SNAPSHOTTER, decide, flavour, is_initial_user_namespace};
 use self::copy::copy_tree;
@@ -34,11 +34,11 @@ pub use self::inventory::{Kept, disk_usage, inventory};
 pub use self::plain::write_out;
 pub use self::rootfs::RootFs;
 use self::temporary::{TEMPORARY, Temporary};
-use super::meta;
+use super::meta::{self, Refused};
 use super::root::RootDir;
 use super::scan::{ScanError, scan_tree, scan_upper};
 use super::sys::SysError;
-use super::unpack::{Limits, UnpackError};
+use super::unpack::{Limits, Report, UnpackError};
 use crate::digest::{ChainId, Digest, DigestError};
 use crate::event::Event;
 use crate::image::{StoredLayer, chain_ids};
@@ -55,6 +55,8 @@ pub struct Snapshots {
     directory: PathBuf,
     how: How,
     limits: Limits,
+    /// What has been said already of what could not be unpacked as it is.
+    told: Mutex<BTreeSet<Refused>>,
 }
 
 /// How a container gets its root.
@@ -132,6 +134,7 @@ impl Snapshots {
             directory,
             how,
             limits: Limits::from_environment(environment),
+            told: Mutex::default(),
         };
         snapshots.sweep()?;
         Ok(snapshots)
@@ -242,6 +245,16 @@ impl Snapshots {
         }
         usage.sort();
         Ok(usage)
+    }
+
+    /// Says what could not be unpacked as it is, each kind once: a build unpacks the same image's
+    /// layers and then those of its own steps, one after the other.
+    fn tell(&self, mut report: Report, on: &mut dyn FnMut(Event)) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        report.refused.retain(|kind, _| told.insert(*kind));
+        for message in report.warnings() {
+            on(Event::Warning { message });
+        }
     }
 
     /// Where the snapshot of a chain is, once it is there.

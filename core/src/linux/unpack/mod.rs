@@ -226,7 +226,7 @@ impl Report {
             let (what, why) = match kind {
                 Refused::Owner => (
                     "kept your own owner",
-                    "only root may give files to anybody, and a user namespace to the users that /etc/subuid and /etc/subgid grant it",
+                    "only root may give files to anybody, and a user namespace to the users that /etc/subuid and /etc/subgid grant it; layers made of them still tell the right owner",
                 ),
                 Refused::Attribute => (
                     "lack an extended attribute",
@@ -237,8 +237,8 @@ impl Report {
                     "only root outside of user namespaces makes devices, and containers get theirs in /dev anyway",
                 ),
                 Refused::Overlay => (
-                    "lack what overlayfs would take for its own",
-                    "an attribute `…overlay.…` or a 0:0 device in an archive would hide or redirect other files",
+                    "lack what overlayfs or Coracle would take for its own",
+                    "an attribute `…overlay.…` or `user.coracle.owner`, or a 0:0 device, in an archive would hide, redirect or give away files",
                 ),
             };
             let entries = if *count == 1 { "entry" } else { "entries" };

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{ArchiveError, Load};
+use super::{ArchiveError, Files, Load};
 use crate::digest::{DiffId, Digest, DigestError, Hashing};
 use crate::event::Event;
 use crate::layer::compress::{self, Compression};
@@ -14,6 +14,7 @@ use crate::store::{Store, StoreError};
 pub(super) fn image(
     manifest: &Manifest,
     by: &str,
+    files: &dyn Files,
     load: &mut Load,
 ) -> Result<Document<ImageConfig>, ArchiveError> {
     for blob in [&manifest.config].into_iter().chain(&manifest.layers) {
@@ -34,7 +35,7 @@ pub(super) fn image(
     }
     for (layer, expected) in manifest.layers.iter().zip(diff_ids) {
         let is_known = load.diff_ids.contains_key(&layer.digest);
-        let actual = diff_id(&layer.digest, load)?;
+        let actual = diff_id(&layer.digest, files, load)?;
         if actual != *expected {
             return Err(ArchiveError::Layer {
                 layer: layer.digest.clone(),
@@ -91,13 +92,15 @@ fn size(blob: &Descriptor, by: &str, store: &dyn Store) -> Result<(), ArchiveErr
 }
 
 /// The digest of what a layer's blob unpacks to. Each blob is unpacked once.
-fn diff_id(layer: &Digest, load: &mut Load) -> Result<DiffId, ArchiveError> {
+fn diff_id(layer: &Digest, files: &dyn Files, load: &mut Load) -> Result<DiffId, ArchiveError> {
     if let Some(known) = load.diff_ids.get(layer) {
         return Ok(known.clone());
     }
-    // Whoever put the blob into the store has computed its digest already.
-    let packed = compression(layer, load.store)? != Compression::None;
-    let diff_id = if packed {
+    // Whoever put the blob into the store has computed its digest already, and mostly also that
+    // of what is in it.
+    let diff_id = if let Some(known) = files.unpacked().get(layer) {
+        known.clone()
+    } else if compression(layer, load.store)? != Compression::None {
         DiffId(unpacked_digest(layer, load)?)
     } else {
         DiffId(layer.clone())

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::spool::store_blob;
+use super::spool::{Unpacked, store_blob};
 use super::{ArchiveError, Files, Load, Loaded, images, load, oci, run};
 use crate::digest::{Digest, DigestError};
 use crate::event::{Event, ignore};
@@ -29,6 +29,7 @@ pub fn load_path(
                 root: path,
                 store,
                 copied: BTreeMap::new(),
+                unpacked: Unpacked::within(load.bounds),
             };
             images(&mut files, load)
         });
@@ -51,6 +52,7 @@ pub fn import_layout(
         root: path,
         store,
         copied: BTreeMap::new(),
+        unpacked: Unpacked::within(bounds),
     };
     let mut load = Load {
         store,
@@ -114,6 +116,7 @@ struct Directory<'a> {
     store: &'a dyn Store,
     /// What was asked for before is not read again.
     copied: BTreeMap<RootedPath, (Digest, u64)>,
+    unpacked: Unpacked,
 }
 
 impl Directory<'_> {
@@ -134,6 +137,10 @@ impl Directory<'_> {
 }
 
 impl Files for Directory<'_> {
+    fn unpacked(&self) -> &Unpacked {
+        &self.unpacked
+    }
+
     fn document(&mut self, name: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
         let Some((path, file, _)) = self.open(&RootedPath::root().child(name.as_bytes()))? else {
             return Ok(None);
@@ -153,7 +160,9 @@ impl Files for Directory<'_> {
         let (actual, size) = match self.copied.get(path) {
             Some(copied) => copied.clone(),
             None => match self.open(path)? {
-                Some((_, mut file, size)) => store_blob(path, size, &mut file, self.store)?,
+                Some((_, mut file, size)) => {
+                    store_blob(path, size, &mut file, self.store, &mut self.unpacked)?
+                }
                 None => return Ok(None),
             },
         };

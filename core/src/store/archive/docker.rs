@@ -54,7 +54,7 @@ pub(super) fn images(
                 file: "manifest.json".to_owned(),
                 reason: e.to_string(),
             })?;
-        check::image(&manifest.value, "manifest.json", load)?;
+        check::image(&manifest.value, "manifest.json", files, load)?;
         load.store.put(manifest.bytes())?;
         found.push(Loaded {
             id,

@@ -69,7 +69,7 @@ pub fn load(
             return Ok(Vec::new());
         };
         let archive = compress::bounded(archive, bounds).map_err(ArchiveError::Read)?;
-        let mut files = spool::spool(archive, store)?;
+        let mut files = spool::spool(archive, store, bounds)?;
         images(&mut files, load)
     })
 }
@@ -97,6 +97,9 @@ trait Files {
         path: &RootedPath,
         expected: Option<&Digest>,
     ) -> Result<Option<(Digest, u64)>, ArchiveError>;
+
+    /// What the packed blobs unpack to, as far as that is known.
+    fn unpacked(&self) -> &spool::Unpacked;
 }
 
 /// Holds the store, finds images by `find`, tags them, and cleans up.

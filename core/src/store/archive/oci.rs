@@ -129,7 +129,7 @@ pub(super) fn fetch(
     for blob in [&manifest.config].into_iter().chain(&manifest.layers) {
         require(blob, &name, files)?;
     }
-    check::image(&manifest, &name, load)?;
+    check::image(&manifest, &name, files, load)?;
     Ok(Some(manifest.config.digest))
 }
 

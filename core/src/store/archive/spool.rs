@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
 use super::{ArchiveError, Files, blob_path};
-use crate::digest::{Digest, DigestError, Hasher};
+use crate::digest::{DiffId, Digest, DigestError, Hasher};
+use crate::layer::ahead::Beside;
+use crate::layer::compress::Bounds;
 use crate::layer::tar::{self, Entry, TarError};
 use crate::path::RootedPath;
 use crate::store::{MOST_IN_MEMORY, Store, StoreError};
@@ -13,6 +15,29 @@ use crate::tree::Kind;
 /// The files of a stream that has been read.
 pub(super) struct Spooled {
     files: BTreeMap<RootedPath, Spool>,
+    unpacked: Unpacked,
+}
+
+/// What packed blobs unpack to, as far as it was found out while they were stored.
+pub(super) struct Unpacked {
+    known: BTreeMap<Digest, DiffId>,
+    /// What unpacks to more is not unpacked here; whoever checks it then says so.
+    bounds: Bounds,
+}
+
+impl Unpacked {
+    /// Nothing yet.
+    pub(super) fn within(bounds: Bounds) -> Self {
+        Self {
+            known: BTreeMap::new(),
+            bounds,
+        }
+    }
+
+    /// What the blob unpacks to, if that is known.
+    pub(super) fn get(&self, blob: &Digest) -> Option<&DiffId> {
+        self.known.get(blob)
+    }
 }
 
 /// What has become of one file.
@@ -35,9 +60,14 @@ const MOST_FILES: usize = 100_000;
 const MOST_LINKS: usize = 8;
 
 /// Reads the whole stream.
-pub(super) fn spool(stream: impl Read, store: &dyn Store) -> Result<Spooled, ArchiveError> {
+pub(super) fn spool(
+    stream: impl Read,
+    store: &dyn Store,
+    bounds: Bounds,
+) -> Result<Spooled, ArchiveError> {
     let mut spooled = Spooled {
         files: BTreeMap::new(),
+        unpacked: Unpacked::within(bounds),
     };
     let mut refused = None;
     let read = tar::read(stream, &mut |entry, content| {
@@ -66,9 +96,10 @@ fn keep(
     size: u64,
     content: &mut dyn Read,
     store: &dyn Store,
+    unpacked: &mut Unpacked,
 ) -> Result<Spool, ArchiveError> {
     if !DOCUMENTS.contains(&path.as_bytes()) {
-        let (digest, size) = store_blob(path, size, content, store)?;
+        let (digest, size) = store_blob(path, size, content, store, unpacked)?;
         return Ok(Spool::Blob(digest, size));
     }
     let damaged = |reason: &str| ArchiveError::Damaged {
@@ -89,12 +120,33 @@ fn keep(
 }
 
 /// Puts a file of `size` bytes into the store. A file that is named by its digest must have it,
-/// and is not written again when the store has it already.
+/// and is not written again when the store has it already. What a packed one unpacks to is found
+/// out at the same time, and noted in `unpacked`.
 pub(super) fn store_blob(
     path: &RootedPath,
     size: u64,
     content: &mut dyn Read,
     store: &dyn Store,
+    unpacked: &mut Unpacked,
+) -> Result<(Digest, u64), ArchiveError> {
+    std::thread::scope(|scope| {
+        let mut beside = Beside::new(scope, unpacked.bounds);
+        let stored = write_blob(path, size, content, store, &mut |bytes| beside.take(bytes))?;
+        let diff_id = beside.finish().map(DiffId);
+        unpacked
+            .known
+            .extend(diff_id.map(|diff_id| (stored.0.clone(), diff_id)));
+        Ok(stored)
+    })
+}
+
+/// As [`store_blob`], and shows every piece of the file to `beside`.
+fn write_blob(
+    path: &RootedPath,
+    size: u64,
+    content: &mut dyn Read,
+    store: &dyn Store,
+    beside: &mut dyn FnMut(&[u8]),
 ) -> Result<(Digest, u64), ArchiveError> {
     let expected = digest_of(path);
     if let Some(digest) = &expected
@@ -102,6 +154,7 @@ pub(super) fn store_blob(
     {
         let mut hasher = Hasher::new(digest.algorithm());
         let copied = copy(content, &mut |bytes| {
+            beside(bytes);
             hasher.update(bytes);
             Ok(())
         })?;
@@ -114,7 +167,10 @@ pub(super) fn store_blob(
         return Ok((actual, size));
     }
     let mut writer = store.create()?;
-    let copied = copy(content, &mut |bytes| writer.write_all(bytes))?;
+    let copied = copy(content, &mut |bytes| {
+        beside(bytes);
+        writer.write_all(bytes)
+    })?;
     check_size(path, size, copied)?;
     Ok(writer.commit(expected.as_ref())?)
 }
@@ -199,7 +255,9 @@ impl Spooled {
             // A symbolic link's target is seen from where the link is, a hard link's from the top.
             Kind::Symlink(target) => Spool::Link(path.parent().unwrap_or_default().resolve(target)),
             Kind::HardLink(target) => Spool::Link(target),
-            Kind::File(_) if !is_noise(&path) => keep(&path, size, content, store)?,
+            Kind::File(_) if !is_noise(&path) => {
+                keep(&path, size, content, store, &mut self.unpacked)?
+            }
             _ => return Ok(()),
         };
         self.files.insert(path, file);
@@ -228,6 +286,10 @@ impl Spooled {
 }
 
 impl Files for Spooled {
+    fn unpacked(&self) -> &Unpacked {
+        &self.unpacked
+    }
+
     fn document(&mut self, name: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
         let path = RootedPath::root().child(name.as_bytes());
         Ok(match self.find(&path)? {
