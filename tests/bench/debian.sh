@@ -62,11 +62,12 @@ skopeo --insecure-policy copy --quiet oci:layout:t docker-archive:plain.tar:loca
 
 umoci init --layout "$work/layers"
 umoci new --image "$work/layers:t"
-for part in usr/share usr/lib usr/bin; do
-    umoci insert --image "$work/layers:t" "$tree/$part" "/$part"
-    rm -r "${tree:?}/$part"
+# Not by umoci insert, whose archives end without the padding that GNU tar wants to see.
+for part in usr/share usr/lib usr/bin .; do
+    tar -C "$tree" --numeric-owner --sort=name -cf "$work/part.tar" "$part"
+    umoci raw add-layer --image "$work/layers:t" "$work/part.tar"
+    [ "$part" = . ] || rm -r "${tree:?}/$part"
 done
-umoci insert --image "$work/layers:t" "$tree" /
 umoci gc --layout "$work/layers"
 archive "$work/layers" t localhost/debian:layers layers.tar layers.id
 

@@ -115,7 +115,14 @@ fn bench(options: &Options) -> Result<bool, String> {
         let _ = writeln!(text, "\n{table}");
     }
     drop(bench);
-    fs::remove_dir_all(&work).map_err(|e| format!("remove {}: {e}", work.display()))?;
+    for left in [work, peers::run_roots()] {
+        match fs::remove_dir_all(&left) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(format!("remove {}: {e}", left.display()));
+            }
+            _ => {}
+        }
+    }
     let out = options.out.clone().unwrap_or(folder.join("images.md"));
     fs::write(&out, text).map_err(|e| format!("write {}: {e}", out.display()))?;
     eprintln!("written to {}", out.display());

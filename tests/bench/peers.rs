@@ -1,10 +1,12 @@
 //! The other engines, each with its state in a directory of the benchmark.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use coracle::digest::Digest;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::check::output;
@@ -33,7 +35,7 @@ pub(crate) fn podman(program: &str, place: &Path, words: &[&str]) -> Step {
     let mut all = vec![
         program.to_owned(),
         format!("--root={}", at("root")),
-        format!("--runroot={}", at("run")),
+        format!("--runroot={}", run_root(place).display()),
         "--storage-driver=overlay".to_owned(),
     ];
     if program == "podman" {
@@ -42,6 +44,17 @@ pub(crate) fn podman(program: &str, place: &Path, words: &[&str]) -> Step {
     }
     all.extend(words.iter().map(|word| (*word).to_owned()));
     Step::new(all).env("HOME", place)
+}
+
+/// Where podman keeps what ends with it: it takes no path of more than 50 characters for that.
+fn run_root(place: &Path) -> PathBuf {
+    let name = Digest::of(place.as_os_str().as_bytes());
+    run_roots().join(&name.hex()[..8])
+}
+
+/// The folder of all of those; removed at the end.
+pub(crate) fn run_roots() -> PathBuf {
+    std::env::temp_dir().join(format!("coracle-bench-{}", std::process::id()))
 }
 
 /// skopeo with these words.
