@@ -145,19 +145,13 @@ mod tests {
 
     #[test]
     fn an_answer_is_read() {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let server = std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut request = [0; 1024];
-            let count = stream.read(&mut request).unwrap();
-            assert!(request[..count].starts_with(b"GET /x HTTP/1.0\r\n"));
-            stream
-                .write_all(b"HTTP/1.1 404 Not Found\r\n\r\nno")
-                .unwrap();
-        });
-        let answer = get(port, "/x", Duration::from_secs(5)).unwrap();
-        assert_eq!((answer.status, answer.body.as_str()), (404, "no"));
-        server.join().unwrap();
+        let server = Server::start(&[("/x", "200 OK", b"yes")]);
+        let check = |path: &str, status, body: &str| {
+            let answer = get(server.port, path, Duration::from_secs(5)).unwrap();
+            assert_eq!((answer.status, answer.body.as_str()), (status, body));
+        };
+        check("/x", 200, "yes");
+        check("/y", 404, "");
+        assert_eq!(server.asked(), ["/x", "/y"]);
     }
 }
