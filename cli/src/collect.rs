@@ -7,6 +7,7 @@ use coracle::build::cache_directory::CacheDirectory;
 use coracle::digest::ChainId;
 use coracle::event;
 use coracle::image;
+use coracle::linux::containers::Container;
 use coracle::linux::snapshot::Snapshots;
 use coracle::linux::userns;
 use coracle::spec::Descriptor;
@@ -75,14 +76,10 @@ fn remove_snapshots(store: &dyn Store, context: &Context) -> Result<u64, Failure
     }
     let needed = chains(store)?;
     let containers = containers::all(context)?;
-    let stood_on: BTreeSet<_> = containers.iter().flat_map(|c| &c.record.lower).collect();
-    let stood_on = |chain: &ChainId| {
-        let mut names = stood_on.iter().filter_map(|path| path.file_name());
-        names.any(|name| name == chain.0.hex())
-    };
+    let stood_on: BTreeSet<ChainId> = containers.iter().flat_map(Container::chains).collect();
     let snapshots = Snapshots::open(&context.root, &|name| std::env::var(name).ok())?;
     let mut usage = snapshots.usage()?;
-    usage.retain(|(chain, _)| !needed.contains(chain) && !stood_on(chain));
+    usage.retain(|(chain, _)| !needed.contains(chain) && !stood_on.contains(chain));
     let (chains, sizes): (Vec<_>, Vec<_>) = usage.into_iter().unzip();
     snapshots.remove(&chains)?;
     Ok(sizes.into_iter().sum())

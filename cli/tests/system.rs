@@ -130,6 +130,7 @@ fn what_is_used_adds_up_to_what_is_there() {
     let parts = [
         unique,
         number(&all["Shared"]),
+        number(&all["Kept"]),
         number(&all["BuildCache"]["UniqueSize"]),
         number(&all["LooseBlobs"]["Size"]),
     ];

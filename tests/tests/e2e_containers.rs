@@ -190,6 +190,13 @@ fn a_containers_layers_stay_as_long_as_it_does() {
     sandbox.coracle(["rmi", "-f", "base"]).run().succeeds();
     assert_eq!(sandbox.coracle(["images", "-q"]).run().line(), "");
     sandbox.coracle(["builder", "prune", "-f"]).run().succeeds();
+    // Nobody takes what it stands on for a leftover.
+    let df = sandbox.coracle(["system", "df", "-v", "--format", "json"]);
+    let df = df.run().json();
+    assert_eq!(df["LooseBlobs"]["Count"], 0, "{df}");
+    assert!(df["Kept"].as_u64().unwrap() > 0, "{df}");
+    sandbox.coracle(["fsck", "--repair"]).run().succeeds();
+    assert!(!sandbox.root().join("lost+found").exists());
     sandbox.coracle(["start", "-a", "job"]).run().succeeds();
     sandbox.coracle(["commit", "job", "again"]).run().succeeds();
     let run = sandbox.coracle(["run", "--rm", "again", "cat", "/kept"]);

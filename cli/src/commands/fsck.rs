@@ -23,9 +23,9 @@ Examples:
 
 Every blob is read and compared with its digest; every tag is followed to the last layer,
 whose diff ID is compared with what the config says; every step of the build cache is
-followed to its layer. Problems are lies: wrong-digest, missing-blob, wrong-size, document,
+followed to its layer, and every container to what it stands on. Problems are lies: wrong-digest, missing-blob, wrong-size, document,
 wrong-diff-id, dangling-tag, duplicate-tag, tag-name, index, index-entry, marker,
-cache-entry, cache-blob. Leftovers only take room: temporary, stray, unknown-snapshot,
+cache-entry, cache-blob, container. Leftovers only take room: temporary, stray, unknown-snapshot,
 dead-container; while another process is at work they are not looked for.
 
 --repair deletes nothing. What is wrong is moved to a numbered directory of lost+found in

@@ -37,6 +37,8 @@ pub(super) struct Measured {
     pub(super) cache_blobs: u64,
     /// The build cache's own files.
     pub(super) cache_files: u64,
+    /// Blobs that only containers need, because their images have lost their names.
+    pub(super) kept: u64,
     /// Blobs that nobody needs: how many, and their bytes.
     pub(super) loose: (usize, u64),
 }
@@ -56,6 +58,10 @@ pub(super) struct Container {
     pub(super) image: String,
     pub(super) runs: bool,
     pub(super) bytes: u64,
+    /// What keeps its image's blobs.
+    manifest: Option<Descriptor>,
+    /// What it stands on.
+    chains: BTreeSet<ChainId>,
 }
 
 /// A step of the build cache.
@@ -83,7 +89,7 @@ pub(super) struct Snapshot {
     pub(super) bytes: u64,
     /// The images that have it.
     pub(super) images: Vec<String>,
-    /// Whether a container of one of them runs.
+    /// Whether a container that runs stands on it.
     pub(super) active: bool,
 }
 
@@ -107,6 +113,11 @@ impl Measured {
         let cache = collect::cache_roots(context)?;
         let mut owners: Vec<_> = named.iter().map(|n| vec![n.target.clone()]).collect();
         owners.push(cache);
+        let nameless = containers.iter().filter(|c| {
+            let has_it = |n: &Named| n.image.id().as_str() == c.image;
+            !named.iter().any(has_it)
+        });
+        owners.push(nameless.filter_map(|c| c.manifest.clone()).collect());
         let divided = usage(store, &owners)?;
         let active = usage(store, &[targets(&|n| users(n) > 0)])?;
         let needed = gc::reachable(store, targets(&|_| true))?;
@@ -114,10 +125,11 @@ impl Measured {
         Ok(Self {
             steps: steps(context, &needed)?,
             mounts: mounts(context)?,
-            snapshots: snapshots(store, context, &named, &users)?,
+            snapshots: snapshots(store, context, &named, &containers)?,
             shared: divided.shared,
             active: active.parts[0].unique,
-            cache_blobs: divided.parts.last().map_or(0, |part| part.unique),
+            cache_blobs: divided.parts[named.len()].unique,
+            kept: divided.parts[named.len() + 1].unique,
             cache_files: if cache_files.is_dir() {
                 disk_usage(&cache_files)?
             } else {
@@ -150,21 +162,23 @@ fn containers(directory: &Path) -> Result<Vec<Container>, Failure> {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = entry.path();
         let runs = File::open(&path).is_ok_and(|d| d.try_lock_shared().is_err());
+        // One that cannot be read takes room like the others.
+        let container = engine::Container::read(&path).ok().flatten();
+        let record = container.as_ref().map(|c| &c.record);
         containers.push(Container {
             id: entry.file_name().to_string_lossy().into_owned(),
-            image: record(&path)
-                .map(|c| c.record.image.to_string())
-                .unwrap_or_default(),
+            image: record.map(|r| r.image.to_string()).unwrap_or_default(),
             runs,
             bytes: disk_usage(&path)?,
+            manifest: record.map(|r| r.manifest.clone()),
+            chains: container
+                .iter()
+                .flat_map(engine::Container::chains)
+                .collect(),
         });
     }
     containers.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(containers)
-}
-
-fn record(path: &Path) -> Option<engine::Container> {
-    engine::Container::read(path).ok().flatten()
 }
 
 fn steps(context: &Context, needed: &BTreeSet<Digest>) -> Result<Vec<Step>, Failure> {
@@ -208,7 +222,7 @@ fn snapshots(
     store: &dyn Store,
     context: &Context,
     images: &[Named],
-    users: &dyn Fn(&Named) -> usize,
+    containers: &[Container],
 ) -> Result<Vec<Snapshot>, Failure> {
     let mut known: BTreeMap<ChainId, Vec<&Named>> = BTreeMap::new();
     for named in images {
@@ -222,7 +236,9 @@ fn snapshots(
         snapshots.push(Snapshot {
             bytes: disk_usage(&kept.path)?,
             images: images.iter().map(|named| named.call()).collect(),
-            active: images.iter().any(|named| users(named) > 0),
+            active: containers
+                .iter()
+                .any(|c| c.runs && c.chains.contains(&kept.chain)),
             chain: kept.chain,
         });
     }

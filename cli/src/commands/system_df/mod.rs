@@ -24,16 +24,17 @@ Examples:
   coracle system df --format '{{.Type}}: {{.Size}}'
 
 Each blob is counted once. Images are the blobs that images need; the build cache is those
-that only its steps need, and its own files; loose blobs are needed by nobody. So the first
-column of sizes adds up to what the state directory holds. Active are images and snapshots
-whose containers run, and build steps whose layers an image has. Reclaimable is what
-coracle system prune --all would free.
+that only its steps need, and its own files; containers are their files, and the blobs that
+only they keep, because their images have lost their names; loose blobs are needed by nobody.
+So the first column of sizes adds up to what the state directory holds. Active are images and
+snapshots whose containers run, and build steps whose layers an image has. Reclaimable is
+what coracle system prune --all would free.
 
 With --verbose: every image with the bytes that it shares and those that only it has, every
 step and every cache mount of the build cache, every snapshot.
 
 Fields: Type, TotalCount, Active, Size, Reclaimable. In JSON sizes are bytes; with --verbose
-one document with Images, Containers, BuildCache, Snapshots (lists), Shared, LooseBlobs.
+one document with Images, Containers, BuildCache, Snapshots (lists), Shared, Kept, LooseBlobs.
 
 Chapter 04-image of the book explains which blobs may go."
 )]
@@ -67,6 +68,7 @@ impl Measured {
         let active = self.images.iter().filter(|image| image.containers > 0);
         let running = self.containers.iter().filter(|c| c.runs);
         let dead = self.containers.iter().filter(|c| !c.runs).map(|c| c.bytes);
+        let all_end = self.containers.iter().all(|c| !c.runs);
         let stood_on = self.snapshots.iter().filter(|s| s.active);
         let idle = self.snapshots.iter().filter(|s| !s.active).map(|s| s.bytes);
         let cache = self.cache_blobs + self.cache_files;
@@ -83,8 +85,8 @@ impl Measured {
                 "Containers",
                 self.containers.len(),
                 running.count(),
-                self.containers.iter().map(|c| c.bytes).sum(),
-                dead.sum(),
+                self.containers.iter().map(|c| c.bytes).sum::<u64>() + self.kept,
+                dead.sum::<u64>() + if all_end { self.kept } else { 0 },
             ),
             (
                 "Build Cache",
@@ -163,8 +165,9 @@ impl Measured {
                 images.collect(),
             )?,
             format!(
-                "Shared, each blob counted once: {}\nLoose blobs: {}\n\n",
+                "Shared, each blob counted once: {}\nKept for containers alone: {}\nLoose blobs: {}\n\n",
                 size(self.shared),
+                size(self.kept),
                 size(self.loose.1)
             ),
             table(
@@ -234,6 +237,7 @@ impl Measured {
         json!({
             "Images": images.collect::<Vec<_>>(),
             "Shared": self.shared,
+            "Kept": self.kept,
             "LooseBlobs": {"Count": self.loose.0, "Size": self.loose.1},
             "Containers": containers.collect::<Vec<_>>(),
             "BuildCache": {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::directory::ContainerDirectory;
 use super::life::now;
-use crate::digest::Digest;
+use crate::digest::{ChainId, Digest};
 use crate::linux::snapshot::RootFs;
 use crate::runtime::options::{Bind, Network};
 use crate::runtime::status::{Status, TransitionError};
@@ -120,6 +120,21 @@ impl Container {
         }))
     }
 
+    /// Whether it is there for somebody although nobody attends to it. One that goes away with its
+    /// command is so only between `create` and `start`, and then its status is written down.
+    pub fn stays(&self) -> bool {
+        let created = matches!(self.status, Status::Created { .. });
+        !self.record.remove || (created && self.path.join(STATUS).is_file())
+    }
+
+    /// The chains of the unpacked layers that it stands on, by the names of their directories.
+    pub fn chains(&self) -> impl Iterator<Item = ChainId> + '_ {
+        self.record.lower.iter().filter_map(|path| {
+            let name = path.file_name()?.to_str()?;
+            format!("sha256:{name}").parse().ok().map(ChainId)
+        })
+    }
+
     /// Notes where the container stands now. The caller has its directory locked.
     pub fn set_status(&mut self, status: Status) -> Result<(), RecordError> {
         // Not brought to the disk: after a crash of the machine nothing runs, whatever it says.
@@ -164,7 +179,7 @@ pub fn sweep(containers: &Path) -> Result<usize, RecordError> {
             continue; // Somebody is at work there.
         };
         match Container::read(&path) {
-            Ok(Some(mut container)) if stays(&container) => {
+            Ok(Some(mut container)) if container.stays() => {
                 if matches!(container.status, Status::Running { .. }) {
                     let lost = container.status.lose(now())?;
                     container.set_status(lost)?;
@@ -182,13 +197,6 @@ pub fn sweep(containers: &Path) -> Result<usize, RecordError> {
         }
     }
     Ok(swept)
-}
-
-/// Whether a container that nobody attends to is still there for somebody: one that goes away
-/// with its command is only between `create` and `start`, and then says so.
-fn stays(container: &Container) -> bool {
-    let created = matches!(container.status, Status::Created { .. });
-    !container.record.remove || (created && container.path.join(STATUS).is_file())
 }
 
 /// The directories of containers; none where nobody has made any.

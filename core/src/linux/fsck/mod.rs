@@ -90,11 +90,13 @@ pub enum Kind {
     CacheEntry,
     /// The layer that a step of the build cache made is not there, or another one.
     CacheBlob,
+    /// What is written down about a container cannot be read, or what it stands on is not there.
+    Container,
     /// Something that has no business where it is.
     Stray,
     /// What somebody who was killed had not finished.
     Temporary,
-    /// An unpacked layer that no image and no build step knows.
+    /// An unpacked layer that no image, no build step and no container knows.
     UnknownSnapshot,
     /// The directory of a container that is dead.
     DeadContainer,

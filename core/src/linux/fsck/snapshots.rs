@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::files::Files;
 use super::{Finding, FsckError, Kind, names};
 use crate::digest::{ChainId, DiffId, Digest};
 use crate::image::chain_ids;
+use crate::linux::containers::Container;
 use crate::spec::{Descriptor, ImageConfig, Index, Manifest, media};
 
 /// Checks `snapshots/` and `containers/`. `chains` are those that build steps started from.
@@ -19,6 +20,7 @@ pub(super) fn check(
     findings: &mut Vec<Finding>,
 ) -> Result<(), FsckError> {
     let mut known = chains.clone();
+    check_containers(root, alone, &mut known, findings)?;
     for tag in &files.tags {
         chains_of(files, &tag.target, &mut known);
     }
@@ -28,12 +30,41 @@ pub(super) fn check(
             check_directory(root, &directory, &known, alone, findings)?;
         }
     }
+    Ok(())
+}
+
+/// Looks at every container, and adds the chains of what they stand on to `known`.
+fn check_containers(
+    root: &Path,
+    alone: bool,
+    known: &mut BTreeSet<ChainId>,
+    findings: &mut Vec<Finding>,
+) -> Result<(), FsckError> {
     for name in names(&root.join("containers"))? {
         let path = Path::new("containers").join(name);
         let lives = File::open(root.join(&path)).is_ok_and(|d| d.try_lock().is_err());
-        if !lives && alone {
-            let message = "the directory of a container that is dead";
-            findings.push(Finding::new(Kind::DeadContainer, path, message));
+        let mut found = |kind, message: String| {
+            findings.push(Finding::new(kind, path.clone(), message));
+        };
+        match Container::read(&root.join(&path)) {
+            Err(error) => found(Kind::Container, error.to_string()),
+            Ok(Some(container)) if lives || container.stays() => {
+                known.extend(container.chains());
+                let gone = |lower: &&PathBuf| !lower.is_dir();
+                if let Some(lower) = container.record.lower.iter().find(gone) {
+                    let name = &container.record.name;
+                    let lower = lower.display();
+                    let message = format!(
+                        "the container {name} stands on an unpacked layer that is not there: {lower}"
+                    );
+                    found(Kind::Container, message);
+                }
+            }
+            Ok(_) if !lives && alone => {
+                let message = "the directory of a container that is dead";
+                found(Kind::DeadContainer, message.to_owned());
+            }
+            Ok(_) => {}
         }
     }
     Ok(())
@@ -59,7 +90,7 @@ fn check_directory(
             Ok(digest) if known.contains(&ChainId(digest.clone())) => continue,
             Ok(_) => (
                 Kind::UnknownSnapshot,
-                "an unpacked layer that no image and no build step knows",
+                "an unpacked layer that no image, no build step and no container knows",
             ),
             Err(_) if name.starts_with(".tmp-") => (
                 Kind::Temporary,

@@ -16,8 +16,11 @@ use crate::build::key::KeyParts;
 use crate::digest::{ChainId, DiffId, Digest};
 use crate::image::{Draft, Image, StoredLayer, store_layer};
 use crate::layer::{compress, diff, tar};
+use crate::linux::containers::Record;
+use crate::linux::snapshot::RootFs;
 use crate::path::RootedPath;
-use crate::spec::{Descriptor, Document, History, ImageConfig, Index, Platform, media};
+use crate::runtime::Network;
+use crate::spec::{Descriptor, Document, History, ImageConfig, Index, Platform, RunConfig, media};
 use crate::store::layout::Layout;
 use crate::store::{BlobStore as _, TagStore as _};
 use crate::tree::{Node, Tree};
@@ -82,6 +85,33 @@ impl Scene {
 
     fn path(&self, below: &str) -> PathBuf {
         self.place.path().join(below)
+    }
+
+    /// A container that was created, on these unpacked layers.
+    fn container(&self, lower: &[PathBuf]) {
+        let id = "c".repeat(64);
+        let directory = self.path("containers").join(&id);
+        fs::create_dir(&directory).unwrap();
+        let record = Record {
+            id,
+            name: "kept".to_owned(),
+            created: "2026-01-01T00:00:00Z".to_owned(),
+            image: self.one.id().clone(),
+            manifest: self.one.descriptor.clone(),
+            image_name: "one:1".to_owned(),
+            config: RunConfig::default(),
+            hostname: "box".to_owned(),
+            root: RootFs::Directory(directory.join("copy")),
+            lower: lower.to_vec(),
+            binds: Vec::new(),
+            network: Network::None,
+            read_only: false,
+            init: false,
+            tty: false,
+            interactive: false,
+            remove: false,
+        };
+        record.write(&directory).unwrap();
     }
 
     fn write(&self, below: &str, content: impl AsRef<[u8]>) {
@@ -569,6 +599,35 @@ const CASES: &[Case] = &[
         "a container died",
         |s| s.write(&format!("containers/{}/upper/file", "0".repeat(64)), "left"),
         &[(Kind::DeadContainer, "containers/0000", "dead")],
+    ),
+    (
+        "a container that does not run, with a layer that no image has any more",
+        |s| {
+            let lower = s.path("snapshots/trusted/layers/").join("e".repeat(64));
+            fs::create_dir(&lower).unwrap();
+            s.container(&[lower]);
+        },
+        &[],
+    ),
+    (
+        "what a container stands on is gone",
+        |s| s.container(&[s.path("snapshots/trusted/layers/").join("e".repeat(64))]),
+        &[(
+            Kind::Container,
+            "containers/cccc",
+            "stands on an unpacked layer",
+        )],
+    ),
+    (
+        "what is written down about a container is damaged",
+        |s| {
+            s.container(&[]);
+            s.write(
+                &format!("containers/{}/container.json", "c".repeat(64)),
+                "{",
+            );
+        },
+        &[(Kind::Container, "containers/cccc", "is damaged")],
     ),
 ];
 

@@ -54,8 +54,9 @@ pub struct Loaded {
 /// gzip, zstd, xz or bzip2.
 ///
 /// Of an image for several platforms everything that is there is kept; `platform` chooses whose
-/// config is the ID that is reported. `bounds` hold for the archive, and for each layer. When anything is wrong, nothing is tagged, and what was
-/// written already is taken away again unless somebody else holds the store.
+/// config is the ID that is reported. `bounds` hold for the archive, and for each layer. When
+/// anything is wrong, nothing is tagged, and what was written already is taken away again unless
+/// somebody else holds the store.
 pub fn load(
     archive: impl Read + Send,
     store: &dyn Store,
