@@ -8,7 +8,7 @@ use crate::commands::run::{self, Error, Telling};
 use crate::containers::{self, Held};
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
-use crate::progress::Explain;
+use crate::progress::ExplainOption;
 
 /// Start a stopped container
 #[derive(Debug, clap::Args)]
@@ -30,16 +30,8 @@ pub(crate) struct Options {
     /// Attach STDOUT/STDERR and forward signals
     #[arg(short, long)]
     pub(crate) attach: bool,
-    /// Tell each request to the kernel, why it is made, and the chapter that teaches it
-    #[arg(
-        long,
-        value_name = "json",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "text",
-        hide_possible_values = true
-    )]
-    pub(crate) explain: Option<Explain>,
+    #[command(flatten)]
+    pub(crate) explain: ExplainOption,
     /// Attach container's STDIN
     #[arg(short, long)]
     pub(crate) interactive: bool,
@@ -74,14 +66,14 @@ fn start(options: &Options, context: &Context) -> Result<u8, Error> {
         .into());
     };
     let telling = Telling {
-        explain: options.explain,
+        explain: options.explain.style,
         quiet: false,
         terminal: container.record.tty,
     };
     let mut on = |event: Event| telling.tell(&event);
     let input = options.interactive && container.record.interactive;
     let streams = run::streams(container.record.tty, input);
-    let request = run::request(&container, streams, options.explain.is_some())?;
+    let request = run::request(&container, streams, options.explain.is_asked())?;
     let exit = engine::run(&mut container, &request, &mut on).map_err(Error::Life)?;
     if container.record.remove {
         let path = directory.path.clone();

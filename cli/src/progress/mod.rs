@@ -43,6 +43,28 @@ pub(crate) enum Explain {
     Json,
 }
 
+/// The option of every command that asks the kernel for something on a person's behalf.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct ExplainOption {
+    /// Tell each request to the kernel, why it is made, and the chapter that teaches it
+    #[arg(
+        long = "explain",
+        value_name = "json",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "text",
+        hide_possible_values = true
+    )]
+    pub(crate) style: Option<Explain>,
+}
+
+impl ExplainOption {
+    /// Whether anything is to be told.
+    pub(crate) fn is_asked(self) -> bool {
+        self.style.is_some()
+    }
+}
+
 /// What to show of a flow.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View {

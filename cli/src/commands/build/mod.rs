@@ -171,7 +171,7 @@ fn carry_out(
         caches: context.root.join("cache/mounts"),
         architecture: context.platform.architecture.clone(),
         surroundings,
-        explain: options.explain.is_some(),
+        explain: options.explain.is_asked(),
         stop: Stop::new().map_err(|e| Failure::io("make a pipe", &e))?,
     };
     let host = Host {
@@ -189,7 +189,7 @@ fn carry_out(
         } else {
             options.progress
         },
-        explain: options.explain,
+        explain: options.explain.style,
         cache: options.explain_cache,
     });
     let mut log = report::Log::default();

@@ -18,7 +18,7 @@ use crate::bounds::BoundsOptions;
 use crate::commands::base;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::progress::{Explain, Style};
+use crate::progress::{ExplainOption, Style};
 
 /// Build an image from a Dockerfile
 #[derive(Debug, clap::Args)]
@@ -93,15 +93,8 @@ pub(crate) struct Options {
     /// Print what would be done, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Tell each request to the kernel, why it is made, and the chapter that teaches it
-    #[arg(
-        long,
-        value_name = "json",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "text"
-    )]
-    pub(crate) explain: Option<Explain>,
+    #[command(flatten)]
+    pub(crate) explain: ExplainOption,
     /// Tell why each step was or was not in the cache
     #[arg(long)]
     pub(crate) explain_cache: bool,
@@ -169,7 +162,7 @@ pub(crate) struct Options {
 
 /// How many stages are built at the same time. Explanations are read one after the other.
 pub(super) fn jobs(options: &Options) -> usize {
-    if options.explain.is_some() {
+    if options.explain.is_asked() {
         return 1;
     }
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);

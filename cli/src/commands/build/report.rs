@@ -73,7 +73,7 @@ impl Log {
 
 /// Shows what happens before the build: the way into a user namespace.
 pub(super) fn before(event: &Event, options: &Options) {
-    match (event, options.explain) {
+    match (event, options.explain.style) {
         (Event::Explain(explanation), Some(style)) => {
             output::note(&progress::explained(explanation, style, output::width()));
         }

@@ -17,7 +17,7 @@ use self::site::Site;
 use self::stage::Stage;
 use crate::failure::{Failure, Outcome};
 use crate::output::human;
-use crate::progress::Explain;
+use crate::progress::ExplainOption;
 
 /// See an image built and run, step by step, and everything removed again
 #[derive(Debug, clap::Args)]
@@ -36,15 +36,8 @@ the end, also when you interrupt it.
 Each act names the chapter of the book that will explain it."
 )]
 pub(crate) struct Options {
-    /// Tell each request to the kernel, why it is made, and the chapter that teaches it
-    #[arg(
-        long,
-        value_name = "json",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "text"
-    )]
-    pub(crate) explain: Option<Explain>,
+    #[command(flatten)]
+    pub(crate) explain: ExplainOption,
     /// Remove what a demonstration left in this directory; it calls itself with this
     #[arg(long, hide = true, value_name = "directory")]
     pub(crate) remove_state: Option<PathBuf>,
@@ -56,7 +49,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
         return floor::remove_state(directory);
     }
     let started = Instant::now();
-    let mut stage = Stage::open(options.explain)?;
+    let mut stage = Stage::open(options.explain.style)?;
     let played = play(&mut stage);
     // Whoever interrupts us interrupts our commands, too; what they then say is not the reason.
     let played = stage.interrupted().and(played);

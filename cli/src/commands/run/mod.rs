@@ -14,7 +14,7 @@ pub(crate) use self::container::{Made, make, request};
 use crate::context::Context;
 use crate::failure::{Failure, OWN_FAILURE, Outcome};
 use crate::output;
-use crate::progress::{self, Explain};
+use crate::progress::{self, Explain, ExplainOption};
 
 /// Create and run a new container from an image
 #[derive(Debug, clap::Args)]
@@ -43,16 +43,8 @@ Chapter 14-run of the book explains what happens; --explain tells it call by cal
 pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) container: ContainerOptions,
-    /// Tell each request to the kernel, why it is made, and the chapter that teaches it
-    #[arg(
-        long,
-        value_name = "json",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "text",
-        hide_possible_values = true
-    )]
-    pub(crate) explain: Option<Explain>,
+    #[command(flatten)]
+    pub(crate) explain: ExplainOption,
     /// Proxy received signals to the process
     #[arg(
         long,
@@ -108,7 +100,7 @@ fn start(options: &Options, context: &Context) -> Result<u8, Error> {
     }
     let asked = &options.container;
     let telling = Telling {
-        explain: options.explain,
+        explain: options.explain.style,
         quiet: asked.quiet,
         terminal: asked.tty,
     };
@@ -120,7 +112,7 @@ fn start(options: &Options, context: &Context) -> Result<u8, Error> {
     let request = request(
         &container,
         streams(asked.tty, asked.interactive),
-        options.explain.is_some(),
+        options.explain.is_asked(),
     )?;
     if !asked.rm {
         directory.stay();
