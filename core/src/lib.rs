@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!  4  the kernel     linux/                                 namespaces, mounts, overlay, unpack   (Linux only)
-//!  3  the voyages    build/   runtime/                      build · run
+//!  3  the voyages    registry/   build/   runtime/          pull · push · build · run
 //!  2  the hold       store/   image/                        blobs, tags, manifests
 //!  1  the cargo      tree/   layer/   dockerfile/   accounts  values, no I/O
 //!  0  the words      digest   path   reference   spec   diagnostic   event
@@ -36,6 +36,7 @@ pub mod store;
 
 // ── 3 the voyages ───────────────────────────────────────────────────────────────────────────
 pub mod build;
+pub mod registry;
 pub mod runtime;
 
 // ── 4 the kernel ────────────────────────────────────────────────────────────────────────────

@@ -43,6 +43,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     // 3 the voyages: they do not use each other
     (
+        "registry",
+        &[
+            "digest",
+            "event",
+            "image",
+            "layer",
+            "reference",
+            "spec",
+            "store",
+        ],
+    ),
+    (
         "build",
         &[
             "accounts",
