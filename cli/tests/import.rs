@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used)] // a test may fail
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use coracle::digest::Digest;
-use coracle::layer::{diff, tar};
+use coracle::layer::bounds::EXEMPT_FROM_RATIO;
+use coracle::layer::{compress, diff, tar};
 use coracle::path::RootedPath;
 use coracle::tree::{Node, Tree};
 
@@ -160,7 +162,7 @@ fn what_is_no_root_file_system_is_refused_and_nothing_is_left() {
 fn what_unpacks_to_too_much_is_refused_unless_it_is_trusted() {
     let place = place();
     let place = place.path();
-    let words = "--max-bytes a larger number";
+    let words = "set --max-bytes or CORACLE_LAYER_MAX_BYTES";
     let import = ["import", "rootfs.tar", "app"];
     fails(
         place,
@@ -178,4 +180,55 @@ fn what_unpacks_to_too_much_is_refused_unless_it_is_trusted() {
     fs::write(place.join("Dockerfile"), "FROM scratch\nADD rootfs.tar /\n").unwrap();
     fails(place, &["build", "--max-bytes", "600", "."], words);
     stdout(place, &["build", "--no-cache", "."]);
+}
+
+#[test]
+fn more_entries_than_allowed_are_refused_wherever_an_archive_is_read() {
+    let place = place();
+    let place = place.path();
+    stdout(place, &["import", "rootfs.tar", "app"]);
+    for command in [
+        &["import", "rootfs.tar", "app:2"][..],
+        &["layer", "ls", "rootfs.tar"],
+        &["layer", "diff", "-o", "out.tar", "rootfs.tar", "rootfs.tar"],
+        &["layer", "apply", "rootfs.tar", "out"],
+        &["image", "unpack", "app", "out"],
+        &["image", "ls-files", "app"],
+        &["image", "ls-files", "--layer", "0", "app"],
+    ] {
+        let too_few = [command, &["--max-entries", "1"]].concat();
+        fails(place, &too_few, "it has more than 1 entries");
+        stdout(place, &[command, &["--max-entries", "2"]].concat());
+        let _ = fs::remove_dir_all(place.join("out"));
+    }
+}
+
+#[test]
+fn what_is_packed_too_well_is_refused_unless_it_is_trusted() {
+    let place = place();
+    let place = place.path();
+    let mebibytes = (EXEMPT_FROM_RATIO >> 20) + 1;
+    let pack = |bytes: &[u8]| {
+        let mut out = compress::gzip_encoder(Vec::new());
+        out.write_all(bytes).unwrap();
+        out.finish().unwrap()
+    };
+    // A header that promises so many zeros, and the zeros, each mebibyte a member of its own.
+    let mut header = fs::read(place.join("rootfs.tar")).unwrap()[512..1024].to_vec();
+    header[124..136].copy_from_slice(format!("{:011o}\0", mebibytes << 20).as_bytes());
+    header[148..156].fill(b' ');
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    let mut bomb = pack(&header);
+    let zeros = pack(&[0; 1 << 20]);
+    (0..mebibytes).for_each(|_| bomb.extend_from_slice(&zeros));
+    fs::write(place.join("bomb.tar.gz"), bomb).unwrap();
+    let import = ["import", "bomb.tar.gz", "app"];
+    let words = "set --max-ratio or CORACLE_LAYER_MAX_RATIO";
+    fails(
+        place,
+        &[&import[..], &["--max-ratio", "500"]].concat(),
+        words,
+    );
+    stdout(place, &[&import[..], &["--max-ratio", "1100"]].concat());
 }

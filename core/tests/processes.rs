@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use coracle::digest::{DiffId, Digest};
-use coracle::layer::compress::Bounds;
+use coracle::layer::Bounds;
 use coracle::reference::Reference;
 use coracle::spec::{Descriptor, Document, ImageConfig, Manifest, Platform, media};
 use coracle::store::archive::{Format, Save, load_path, save};

@@ -4,7 +4,7 @@
 
 use coracle::digest::Digest;
 use coracle::event;
-use coracle::layer::compress::Bounds;
+use coracle::layer::Bounds;
 use coracle::spec::{Platform, media};
 use coracle::store::archive::load;
 use coracle::store::memory::MemoryStore;

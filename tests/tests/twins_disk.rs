@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use coracle::layer::{self, gather, keep_inline};
+use coracle::layer::{self, Bounds, gather, keep_inline};
 use coracle::linux::meta;
 use coracle::linux::root::RootDir;
 use coracle::linux::scan::scan_tree;
 use coracle::linux::snapshot::{self, RootFs};
-use coracle::linux::unpack::{Limits, Report, Whiteouts, unpack, write_tree};
+use coracle::linux::unpack::{Report, Whiteouts, unpack, write_tree};
 use coracle::path::RootedPath;
 use coracle::tree::{Kind, Node, Tree, listing};
 use coracle_tests::inside::{self, Namespaces};
@@ -120,7 +120,8 @@ fn compare(stack: &[Vec<Entry>], place: &Path) -> Result<(), TestCaseError> {
 fn pure(archives: &[Vec<u8>]) -> Result<Tree, String> {
     let mut tree = Tree::new();
     for archive in archives {
-        let layer = gather(archive.as_slice(), &mut keep_inline).map_err(|e| e.to_string())?;
+        let layer = gather(archive.as_slice(), Bounds::default(), &mut keep_inline)
+            .map_err(|e| e.to_string())?;
         layer::apply(&mut tree, &layer).map_err(|e| e.to_string())?;
     }
     Ok(tree)
@@ -222,7 +223,7 @@ fn told(stack: &[Vec<Entry>], edits: &[Edit], place: &Path) -> Result<(), TestCa
     let layer = snapshot::changes(&rootfs, &paths).unwrap();
     let mut archive = Vec::new();
     layer::tar::write(&layer, &mut archive).unwrap();
-    let layer = gather(archive.as_slice(), &mut keep_inline).unwrap();
+    let layer = gather(archive.as_slice(), Bounds::default(), &mut keep_inline).unwrap();
     layer::apply(&mut before, &layer).unwrap();
     // The root's time says nothing, so it is not told.
     let root = Arc::clone(after.get(&RootedPath::root()).unwrap());
@@ -333,7 +334,7 @@ fn any_edit(owners: &[u32]) -> impl Strategy<Value = Edit> + use<> {
 }
 
 fn put(archive: &[u8], root: &RootDir, how: Whiteouts<'_>) -> Result<Report, String> {
-    let report = unpack(archive, root, how, &Limits::default()).map_err(|e| e.to_string())?;
+    let report = unpack(archive, root, how, Bounds::default()).map_err(|e| e.to_string())?;
     assert!(report.refused.is_empty(), "{:?}", report.warnings());
     Ok(report)
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use coracle::digest::{DiffId, Digest};
 use coracle::event::Event;
 use coracle::image::{StoredLayer, chain_ids, flatten};
-use coracle::layer::{self, compress};
+use coracle::layer::{self, Bounds, compress};
 use coracle::linux::root::RootDir;
 use coracle::linux::scan::scan_tree;
 use coracle::linux::snapshot::{How, RootFs, Snapshots, changes};
@@ -54,7 +54,7 @@ fn overlayfs_is_tried_before_it_is_used_with_one_id() {
 #[ignore = "run by the other tests, in private namespaces"]
 fn containers() {
     let (store, layers) = image();
-    let expected = describe(&flatten(&store, &layers).unwrap());
+    let expected = describe(&flatten(&store, &layers, Bounds::default()).unwrap());
     for way in ["overlay", "copy"] {
         let scene = Scene::new(way);
         let (lower, events) = scene.ensure(&layers, &store);
@@ -70,7 +70,7 @@ fn containers() {
         let after = but_for_root(&merged.tree());
         drop(merged);
         let layer = changes(&rootfs, &lower).unwrap();
-        let mut told = flatten(&store, &layers).unwrap();
+        let mut told = flatten(&store, &layers, Bounds::default()).unwrap();
         layer::apply(&mut told, &layer).unwrap();
         assert_eq!(but_for_root(&told), after, "{way}");
 
@@ -101,7 +101,7 @@ fn whole() {
 
 fn two_at_the_same_time(way: &str, store: &Arc<dyn Store>, layers: &[StoredLayer]) {
     let scene = Scene::new(way);
-    let expected = describe(&flatten(store, layers).unwrap());
+    let expected = describe(&flatten(store, layers, Bounds::default()).unwrap());
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..4)
             .map(|_| scope.spawn(|| scene.ensure(layers, store).0))
@@ -239,7 +239,7 @@ fn probe() {
     let tree = scan_tree(&Arc::new(RootDir::open(rootfs).unwrap())).unwrap();
     assert_eq!(
         describe(&tree),
-        describe(&flatten(&store, &layers).unwrap())
+        describe(&flatten(&store, &layers, Bounds::default()).unwrap())
     );
 }
 

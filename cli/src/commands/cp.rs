@@ -11,6 +11,7 @@ use coracle::linux::archive::read_files;
 use coracle::linux::containers::{Copied, Ending, Owner, Place, put, take, view};
 use coracle::linux::root::RootDir;
 
+use crate::bounds;
 use crate::commands::completion;
 use crate::containers::{self, Held};
 use crate::context::Context;
@@ -98,7 +99,9 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         (from, End::Container(name, path)) => {
             let held = containers::hold(context, name)?;
             let copied = match from {
-                End::Stream => Copied::of_archive(read_files(io::stdin())?),
+                End::Stream => {
+                    Copied::of_archive(read_files(io::stdin(), bounds::of_environment()?)?)
+                }
                 End::Here(path) => take(&source(path, options.follow_link)?, false)?,
                 End::Container(..) => return Err(both("containers")),
             };

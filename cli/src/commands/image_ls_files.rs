@@ -2,6 +2,7 @@
 
 use coracle::image;
 
+use crate::bounds::BoundsOptions;
 use crate::commands::completion;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
@@ -40,6 +41,8 @@ pub(crate) struct Options {
     pub(crate) layer: Option<usize>,
     #[command(flatten)]
     pub(crate) format: FormatOption,
+    #[command(flatten)]
+    pub(crate) bounds: BoundsOptions,
 }
 
 /// Lists the files.
@@ -48,9 +51,10 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     let store = context.store()?;
     let named = names::find(&*store, &context.platform, &options.image)?.named;
     let layers = named.image.layers();
+    let bounds = options.bounds.bounds();
     let files = match options.layer {
-        None => image::files(&store, &layers)?,
-        Some(number) => image::layer_files(&store, &layers, number)?.ok_or_else(|| {
+        None => image::files(&store, &layers, bounds)?,
+        Some(number) => image::layer_files(&store, &layers, number, bounds)?.ok_or_else(|| {
             Failure::new(format!(
                 "{} has no layer {number}: it has {}, counted from 0",
                 named.call(),

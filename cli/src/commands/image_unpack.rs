@@ -8,9 +8,9 @@ use coracle::event;
 use coracle::image::Image;
 use coracle::linux::root::RootDir;
 use coracle::linux::snapshot::write_out;
-use coracle::linux::unpack::Limits;
 use coracle::path::RootedPath;
 
+use crate::bounds::BoundsOptions;
 use crate::commands::build::platform;
 use crate::commands::layer_apply;
 use crate::context::Context;
@@ -36,10 +36,12 @@ and makes no devices; what could not be kept is said once, and whose a file or d
 is noted on it for layer diff (user.coracle.owner). The files are yours to read and remove,
 unlike those of a user namespace: to run the image, use coracle run instead.
 
+An archive or layer of more than --max-bytes (unpacked), --max-ratio (times its packed size)
+or --max-entries is refused: it looks like an attack on the disk or the memory. Give a larger
+number to one that you trust.
+
 Nothing is printed without --format. Fields of --format json: Directory, Layers, Entries,
 Bytes, Refused (sentences about what could not be kept).
-
-Limits against archives that fill the disk: CORACLE_LAYER_MAX_BYTES, _ENTRIES, _RATIO.
 
 Chapter 11-rootfs of the book explains what a root file system needs."
 )]
@@ -52,6 +54,8 @@ pub(crate) struct Options {
     pub(crate) directory: PathBuf,
     #[command(flatten)]
     pub(crate) format: FormatOption,
+    #[command(flatten)]
+    pub(crate) bounds: BoundsOptions,
     /// Unpack the image for this platform (os/arch[/variant])
     #[arg(long, value_name = "string")]
     pub(crate) platform: Option<String>,
@@ -70,10 +74,10 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         None => named.image,
     };
     let layers = image.layers();
-    let limits = Limits::from_environment(&|name| std::env::var(name).ok());
+    let bounds = options.bounds.bounds();
     let made = make_empty(&options.directory)?;
     let root = RootDir::open(&options.directory)?;
-    let report = write_out(&layers, &*store, &root, &limits, &mut event::ignore);
+    let report = write_out(&layers, &*store, &root, bounds, &mut event::ignore);
     if report.is_err() {
         // The error that led here is the one to report.
         let _ = root.remove(&RootedPath::root());

@@ -32,9 +32,9 @@ The archive may be plain or packed with gzip, zstd, xz or bzip2. It becomes the 
 as it is, so that the diff ID is the digest of the unpacked archive, here as in Docker.
 Without a name the image is listed as <none>.
 
-An archive or layer that unpacks to more than --max-bytes, or to more than --max-ratio times
-its size, is refused: it looks like an attack on the disk. Give a larger number to one that
-you trust.
+An archive or layer of more than --max-bytes (unpacked), --max-ratio (times its packed size)
+or --max-entries is refused: it looks like an attack on the disk or the memory. Give a larger
+number to one that you trust.
 
 --change takes CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER,
 VOLUME and WORKDIR, as they stand in a Dockerfile. Set SOURCE_DATE_EPOCH to give the image
@@ -85,9 +85,9 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     let about = |failure: Failure| failure.about(&format!("import {}", input::name(file)));
     let store = context.store()?;
     let _hold = store.hold()?;
-    let archive =
-        compress::bounded(archive, options.bounds.bounds()).map_err(|e| about(e.into()))?;
-    let layer = store_archive(&*store, archive).map_err(|e| about(e.into()))?;
+    let bounds = options.bounds.bounds();
+    let archive = compress::decoder(archive, bounds).map_err(|e| about(e.into()))?;
+    let layer = store_archive(&*store, archive, bounds).map_err(|e| about(e.into()))?;
     let mut draft = Draft {
         config,
         layers: Vec::new(),

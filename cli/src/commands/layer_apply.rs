@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use coracle::layer::compress;
+use coracle::layer::{Bounds, compress};
 use coracle::linux::root::RootDir;
-use coracle::linux::unpack::{Limits, Report, Stack};
+use coracle::linux::unpack::{Report, Stack};
 use serde_json::json;
 
+use crate::bounds::BoundsOptions;
 use crate::failure::{Failure, Outcome};
 use crate::output::format::{self, Format, FormatOption};
 use crate::output::{self, input};
@@ -30,10 +31,12 @@ As root everything is kept: owners, permissions, times, attributes, devices. An 
 user owns every file that is written, without set-ID bits where the owner is another one,
 and makes no devices; what could not be kept is said once.
 
+An archive or layer of more than --max-bytes (unpacked), --max-ratio (times its packed size)
+or --max-entries is refused: it looks like an attack on the disk or the memory. Give a larger
+number to one that you trust.
+
 Nothing is printed without --format. Fields of --format json: Directory, Layers, Entries,
 Bytes, Refused (sentences about what could not be kept).
-
-Limits against archives that fill the disk: CORACLE_LAYER_MAX_BYTES, _ENTRIES, _RATIO.
 
 Chapter 03-stack of the book explains how layers are stacked."
 )]
@@ -43,6 +46,8 @@ pub(crate) struct Options {
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) format: FormatOption,
+    #[command(flatten)]
+    pub(crate) bounds: BoundsOptions,
     /// Suppress the warnings about what could not be kept
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -57,9 +62,10 @@ pub(crate) fn run(options: &Options) -> Outcome {
     fs::create_dir_all(directory)
         .map_err(|e| Failure::io(format!("make the directory {}", directory.display()), &e))?;
     let root = RootDir::open(directory)?;
+    let bounds = options.bounds.bounds();
     let mut stack = Stack::new(&root);
     let mut lay = |archive: &PathBuf| {
-        lay(archive, &mut stack).map_err(|failure| failure.about(&input::name(archive)))
+        lay(archive, bounds, &mut stack).map_err(|failure| failure.about(&input::name(archive)))
     };
     let laid = archives.iter().try_for_each(&mut lay);
     let report = stack.finish();
@@ -67,16 +73,9 @@ pub(crate) fn run(options: &Options) -> Outcome {
     finish(&report?, archives.len(), directory, options.quiet, &format)
 }
 
-fn lay(archive: &Path, stack: &mut Stack<'_>) -> Result<(), Failure> {
-    let limits = Limits {
-        shipped: fs::metadata(archive)
-            .ok()
-            .filter(fs::Metadata::is_file)
-            .map(|m| m.len()),
-        ..Limits::from_environment(&|name| std::env::var(name).ok())
-    };
-    let reader = compress::decoder(input::open(archive)?)?;
-    Ok(stack.lay(reader, &limits)?)
+fn lay(archive: &Path, bounds: Bounds, stack: &mut Stack<'_>) -> Result<(), Failure> {
+    let reader = compress::decoder(input::open(archive)?, bounds)?;
+    Ok(stack.lay(reader, bounds)?)
 }
 
 /// Says what was written, and what could not be kept.

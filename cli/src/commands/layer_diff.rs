@@ -8,6 +8,7 @@ use coracle::layer::{Layer, diff, tar};
 use coracle::linux::archive::read_tree;
 use serde_json::json;
 
+use crate::bounds::BoundsOptions;
 use crate::failure::{Failure, Outcome};
 use crate::output::format::{self, Format, FormatOption};
 use crate::output::{self, input};
@@ -31,6 +32,10 @@ Owners are the numbers that you see; where image unpack or layer apply could not
 to its owner, they noted whose it is (user.coracle.owner), and that counts. Sockets are left
 out.
 
+An archive or layer of more than --max-bytes (unpacked), --max-ratio (times its packed size)
+or --max-entries is refused: it looks like an attack on the disk or the memory. Give a larger
+number to one that you trust.
+
 With -o, standard output gets the digest, which is the layer's diff ID. Fields of --format
 json: Digest, Size (bytes), Adds, Hides (how many entries).
 
@@ -45,6 +50,8 @@ pub(crate) struct Options {
     pub(crate) new: PathBuf,
     #[command(flatten)]
     pub(crate) format: FormatOption,
+    #[command(flatten)]
+    pub(crate) bounds: BoundsOptions,
     /// Write to a file, instead of STDOUT
     #[arg(short, long, value_name = "string")]
     pub(crate) output: Option<PathBuf>,
@@ -66,8 +73,9 @@ pub(crate) fn run(options: &Options) -> Outcome {
             "--format needs -o FILE: standard output is the archive",
         ));
     }
-    let old = read_tree(&input::path(&options.old)?)?;
-    let new = read_tree(&input::path(&options.new)?)?;
+    let bounds = options.bounds.bounds();
+    let old = read_tree(&input::path(&options.old)?, bounds)?;
+    let new = read_tree(&input::path(&options.new)?, bounds)?;
     let layer = diff(&old, &new);
     let Some(path) = file else {
         let mut out = BufWriter::new(io::stdout().lock());

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use coracle::image;
 use coracle::layer::{compress, gather, keep_digest};
 
+use crate::bounds::BoundsOptions;
 use crate::failure::{Failure, Outcome};
 use crate::output::format::{Format, FormatOption};
 use crate::output::{self, files, input};
@@ -23,6 +24,10 @@ The archive may be plain or packed with gzip, zstd, xz or bzip2. What it hides o
 comes first, then what it adds in path order. Of two entries with one path the last counts,
 as when a layer is applied.
 
+An archive or layer of more than --max-bytes (unpacked), --max-ratio (times its packed size)
+or --max-entries is refused: it looks like an attack on the disk or the memory. Give a larger
+number to one that you trust.
+
 The fields of --format json are those of coracle image ls-files, one object a line; layer
 is null.
 
@@ -34,6 +39,8 @@ pub(crate) struct Options {
     pub(crate) archive: PathBuf,
     #[command(flatten)]
     pub(crate) format: FormatOption,
+    #[command(flatten)]
+    pub(crate) bounds: BoundsOptions,
 }
 
 /// Lists the entries.
@@ -41,9 +48,10 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let format = Format::parse(options.format.format.as_deref())?;
     let name = input::name(&options.archive);
     let about = |failure: Failure| failure.about(&name);
-    let archive =
-        compress::decoder(input::open(&options.archive)?).map_err(|e| about(Failure::from(e)))?;
-    let layer = gather(archive, &mut keep_digest).map_err(|e| about(e.into()))?;
+    let bounds = options.bounds.bounds();
+    let archive = compress::decoder(input::open(&options.archive)?, bounds)
+        .map_err(|e| about(Failure::from(e)))?;
+    let layer = gather(archive, bounds, &mut keep_digest).map_err(|e| about(e.into()))?;
     let rows = image::layer_rows(&layer, None)?;
     output::print(&files::listing(&rows, false)?.render(&format)?)?;
     Ok(0)

@@ -30,9 +30,9 @@ What docker save, Podman, Skopeo and containerd write is understood: docker arch
 archives and OCI layout directories, plain or packed with gzip, zstd, xz or bzip2. Every digest
 is checked before anything is tagged.
 
-An archive or layer that unpacks to more than --max-bytes, or to more than --max-ratio times
-its size, is refused: it looks like an attack on the disk. Give a larger number to one that
-you trust.
+An archive or layer of more than --max-bytes (unpacked), --max-ratio (times its packed size)
+or --max-entries is refused: it looks like an attack on the disk or the memory. Give a larger
+number to one that you trust.
 
 Fields: Id (the digest of the config), Tags.
 

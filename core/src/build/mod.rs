@@ -35,7 +35,7 @@ use crate::diagnostic::Diagnostic;
 use crate::digest::Digest;
 use crate::event::Event;
 use crate::image::{Image, ImageError};
-use crate::layer::compress::Bounds;
+use crate::layer::Bounds;
 use crate::store::{Store, StoreError};
 use cache::Cache;
 use context::Context;

@@ -13,7 +13,7 @@ use crate::diagnostic::Diagnostic;
 use crate::dockerfile::parse;
 use crate::event::Event;
 use crate::image::{Draft, Image, StoredLayer, flatten, store_layer};
-use crate::layer::diff;
+use crate::layer::{Bounds, diff};
 use crate::path::RootedPath;
 use crate::spec::{ImageConfig, Platform};
 use crate::store::Store;
@@ -174,7 +174,7 @@ impl Yard {
     }
 
     fn file(&self, image: &Image, name: &str) -> String {
-        let tree = flatten(&self.store, &image.layers()).unwrap();
+        let tree = flatten(&self.store, &image.layers(), Bounds::default()).unwrap();
         let node = tree.get(&path(name)).unwrap_or_else(|| panic!("{tree:?}"));
         let Kind::File(content) = &node.kind else {
             panic!("{name} is {node:?}");
@@ -593,7 +593,8 @@ fn copying_follows_buildkits_rules() {
         let dockerfile = format!("FROM base\nWORKDIR /w\n{instruction}\n");
         let built = yard.build(&dockerfile);
         let layers = built.image.layers();
-        let top = crate::image::layer_files(&yard.store, &layers, layers.len() - 1);
+        let top =
+            crate::image::layer_files(&yard.store, &layers, layers.len() - 1, Bounds::default());
         let rows = top.unwrap().unwrap();
         let said: Vec<_> = rows
             .iter()

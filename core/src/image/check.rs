@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::open::document;
 use super::{Image, ImageError, StoredLayer, drain};
 use crate::digest::{DiffId, DigestError, Hashing};
-use crate::layer::compress;
+use crate::layer::{Bounds, compress};
 use crate::spec::{Descriptor, Index, Platform, media};
 use crate::store::{BlobStore, StoreError};
 
@@ -151,7 +151,7 @@ fn check_size(
 fn check_layer(store: &(impl BlobStore + ?Sized), layer: &StoredLayer) -> Result<(), ImageError> {
     let damaged = |e: io::Error| StoreError::reading(&layer.blob.digest, e);
     let mut blob = store.open(&layer.blob.digest)?;
-    let mut archive = Hashing::new(compress::decoder(&mut blob).map_err(damaged)?);
+    let mut archive = Hashing::new(compress::decoder(&mut blob, Bounds::NONE).map_err(damaged)?);
     drain(&mut archive).map_err(damaged)?;
     let (decoder, actual, _) = archive.finish();
     drop(decoder);

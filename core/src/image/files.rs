@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{ImageError, StoredLayer, gather_layer};
-use crate::layer::{Layer, Whiteout, apply};
+use crate::layer::{Bounds, Layer, Whiteout, apply};
 use crate::path::RootedPath;
 use crate::store::{Store, StoreError};
 use crate::tree::{Kind, Node, Tree};
@@ -56,12 +56,16 @@ pub struct FileRow {
     pub layer: Option<usize>,
 }
 
-/// Everything in the tree that `layers` make, in path order.
-pub fn files(store: &Arc<dyn Store>, layers: &[StoredLayer]) -> Result<Vec<FileRow>, ImageError> {
+/// Everything in the tree that `layers` make, in path order, as long as each is within `bounds`.
+pub fn files(
+    store: &Arc<dyn Store>,
+    layers: &[StoredLayer],
+    bounds: Bounds,
+) -> Result<Vec<FileRow>, ImageError> {
     let mut tree = Tree::new();
     let mut origins: BTreeMap<*const Node, usize> = BTreeMap::new();
     for (number, stored) in layers.iter().enumerate() {
-        let layer = gather_layer(store, stored)?;
+        let layer = gather_layer(store, stored, bounds)?;
         for (_, node) in &layer.adds {
             origins.insert(Arc::as_ptr(node), number);
         }
@@ -92,11 +96,12 @@ pub fn layer_files(
     store: &Arc<dyn Store>,
     layers: &[StoredLayer],
     number: usize,
+    bounds: Bounds,
 ) -> Result<Option<Vec<FileRow>>, ImageError> {
     let Some(stored) = layers.get(number) else {
         return Ok(None);
     };
-    let layer = gather_layer(store, stored)?;
+    let layer = gather_layer(store, stored, bounds)?;
     layer_rows(&layer, Some(number)).map(Some)
 }
 

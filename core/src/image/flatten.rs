@@ -6,15 +6,20 @@ use std::sync::Arc;
 
 use super::{ImageError, StoredLayer};
 use crate::digest::{Digest, Hashing};
-use crate::layer::{Layer, Span, apply, gather};
+use crate::layer::{Bounds, Layer, Span, apply, gather};
 use crate::store::{Store, StoreError};
 use crate::tree::{Content, Source, Tree};
 
-/// The tree that `layers`, lowest first, make. File contents stay in the store.
-pub fn flatten(store: &Arc<dyn Store>, layers: &[StoredLayer]) -> Result<Tree, ImageError> {
+/// The tree that `layers`, lowest first, make, each within `bounds`. File contents stay in the
+/// store.
+pub fn flatten(
+    store: &Arc<dyn Store>,
+    layers: &[StoredLayer],
+    bounds: Bounds,
+) -> Result<Tree, ImageError> {
     let mut tree = Tree::new();
     for stored in layers {
-        let layer = gather_layer(store, stored)?;
+        let layer = gather_layer(store, stored, bounds)?;
         apply(&mut tree, &layer).map_err(|source| ImageError::Apply {
             digest: stored.blob.digest.clone(),
             source,
@@ -23,13 +28,18 @@ pub fn flatten(store: &Arc<dyn Store>, layers: &[StoredLayer]) -> Result<Tree, I
     Ok(tree)
 }
 
-/// Reads a layer from the store, checking its blob. File contents stay there.
+/// Reads a layer from the store, checking its blob, as long as it is within `bounds`. File
+/// contents stay there.
 ///
 /// Files are found again by their place in the uncompressed archive. When the blob is packed,
 /// the archive is kept beside it, under the diff ID: otherwise every look at a file would unpack
 /// everything before it. Nothing names that second blob, so a collection removes it.
-pub fn gather_layer(store: &Arc<dyn Store>, stored: &StoredLayer) -> Result<Layer, ImageError> {
-    let archive = unpacked(store, stored)?;
+pub fn gather_layer(
+    store: &Arc<dyn Store>,
+    stored: &StoredLayer,
+    bounds: Bounds,
+) -> Result<Layer, ImageError> {
+    let archive = unpacked(store, stored, bounds)?;
     let reader = store.open(&archive)?;
     let mut keep = |span: Span, reader: &mut dyn Read| {
         let mut reader = Hashing::new(reader);
@@ -42,19 +52,23 @@ pub fn gather_layer(store: &Arc<dyn Store>, stored: &StoredLayer) -> Result<Laye
             digest,
         })))
     };
-    gather(reader, &mut keep).map_err(|source| ImageError::Layer {
+    gather(reader, bounds, &mut keep).map_err(|source| ImageError::Layer {
         digest: stored.blob.digest.clone(),
         source,
     })
 }
 
 /// The digest of a blob that is the layer's archive, uncompressed; made if need be.
-fn unpacked(store: &Arc<dyn Store>, stored: &StoredLayer) -> Result<Digest, StoreError> {
+fn unpacked(
+    store: &Arc<dyn Store>,
+    stored: &StoredLayer,
+    bounds: Bounds,
+) -> Result<Digest, StoreError> {
     let diff_id = &stored.diff_id.0;
     if stored.is_uncompressed() || store.size(diff_id)?.is_some() {
         return Ok(diff_id.clone());
     }
-    let mut reader = stored.open(store.as_ref())?;
+    let mut reader = stored.open(store.as_ref(), bounds)?;
     let mut writer = store.create()?;
     io::copy(&mut reader, &mut writer).map_err(|e| StoreError::reading(&stored.blob.digest, e))?;
     writer.commit(Some(diff_id))?;

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use super::StoredLayer;
 use crate::digest::DiffId;
 use crate::layer::tar::TarError;
-use crate::layer::{Span, apply, gather};
+use crate::layer::{Bounds, Span, apply, gather};
 use crate::spec::{Descriptor, media};
 use crate::store::{BlobStore, BlobWriter, StoreError};
 use crate::tree::{Content, Tree};
@@ -13,10 +13,11 @@ use crate::tree::{Content, Tree};
 /// Stores an uncompressed `archive` as a lowest layer, without changing a byte, so that its diff
 /// ID is the one that everybody else computes of the same file.
 ///
-/// An archive that no layer may be is refused, and nothing of it is kept: the error says why.
+/// An archive that no layer may be, or of more entries than `bounds` allow, is refused, and nothing of it is kept: the error says why.
 pub fn store_archive(
     store: &(impl BlobStore + ?Sized),
     archive: impl Read,
+    bounds: Bounds,
 ) -> Result<StoredLayer, ImportError> {
     let mut tee = Tee {
         from: archive,
@@ -27,7 +28,7 @@ pub fn store_archive(
         io::copy(reader, &mut io::sink())?;
         Ok(Content::Inline([].into()))
     };
-    let gathered = gather(&mut tee, &mut pass);
+    let gathered = gather(&mut tee, bounds, &mut pass);
     if let Some(error) = tee.failed {
         return Err(StoreError::io("write the layer into the store", error).into());
     }
@@ -92,7 +93,7 @@ mod tests {
         // GNU tar pads to 10,240 bytes; what it writes there counts.
         archive.resize(10_240, 7);
         let store = MemoryStore::new();
-        let layer = store_archive(&store, archive.as_slice()).unwrap();
+        let layer = store_archive(&store, archive.as_slice(), Bounds::default()).unwrap();
         assert_eq!(layer.diff_id.0, Digest::of(&archive));
         assert_eq!(store.read(&layer.blob.digest).unwrap(), archive);
     }
@@ -101,7 +102,9 @@ mod tests {
     fn nothing_is_kept_of_what_is_no_layer() {
         let check = |archive: &[u8], part: &str| {
             let store = MemoryStore::new();
-            let error = store_archive(&store, archive).unwrap_err().to_string();
+            let error = store_archive(&store, archive, Bounds::default())
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(part), "{error}");
             assert!(store.blobs().unwrap().is_empty());
         };

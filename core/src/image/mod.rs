@@ -28,7 +28,7 @@ pub use open::{ImageError, find_manifest};
 use std::io::{self, Read};
 
 use crate::digest::{ChainId, DiffId, Digest};
-use crate::layer::compress;
+use crate::layer::{Bounds, compress};
 use crate::spec::{Descriptor, Document, ImageConfig, Manifest};
 use crate::store::{BlobStore, StoreError};
 
@@ -85,13 +85,14 @@ pub fn chain_ids(diff_ids: &[DiffId]) -> Vec<ChainId> {
 
 impl StoredLayer {
     /// Starts reading the archive inside the blob. The reader fails at the end when the blob is
-    /// not what its digest says.
+    /// not what its digest says, and as soon as more comes than `bounds` allow.
     pub fn open<'a>(
         &self,
         store: &'a dyn BlobStore,
+        bounds: Bounds,
     ) -> Result<Box<dyn Read + Send + 'a>, StoreError> {
         let blob = store.open(&self.blob.digest)?;
-        compress::decoder(blob).map_err(|e| StoreError::reading(&self.blob.digest, e))
+        compress::decoder(blob, bounds).map_err(|e| StoreError::reading(&self.blob.digest, e))
     }
 
     /// Whether the blob is the archive itself.

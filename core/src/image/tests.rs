@@ -52,7 +52,7 @@ fn a_committed_image_opens_flattens_and_tells_its_history() {
     let image = sample(store.as_ref());
     let again = Image::open(store.as_ref(), &image.descriptor, &Platform::linux("amd64")).unwrap();
     assert_eq!(again, image);
-    let tree = flatten(&store, &image.layers()).unwrap();
+    let tree = flatten(&store, &image.layers(), Bounds::default()).unwrap();
     insta::assert_snapshot!(listing(&tree), @r"
     drwxr-xr-x 0:0        - /
     -rw-r--r-- 0:0        2 /app
@@ -65,11 +65,13 @@ fn a_committed_image_opens_flattens_and_tells_its_history() {
         .collect();
     let expected = [("COPY", true), ("ENV", false), ("ADD", true)];
     assert_eq!(rows, expected.map(|(by, made)| (by.to_owned(), made)));
-    let rows = files(&store, &image.layers()).unwrap();
+    let rows = files(&store, &image.layers(), Bounds::default()).unwrap();
     let app = rows.iter().find(|row| row.path == "/app").unwrap();
     assert_eq!((app.layer, app.size), (Some(1), 2));
     assert_eq!(app.sha256.as_deref(), Some(Digest::of(b"v1").hex()));
-    let upper = layer_files(&store, &image.layers(), 1).unwrap().unwrap();
+    let upper = layer_files(&store, &image.layers(), 1, Bounds::default())
+        .unwrap()
+        .unwrap();
     assert_eq!(upper[0].kind, "whiteout");
     assert_eq!(upper[0].path, "/etc/a");
 }
@@ -336,7 +338,7 @@ fn a_packed_layer_is_unpacked_once_and_checked() {
     let digest = store.put(&packed).unwrap();
     layers[0].blob = Descriptor::new(media::LAYER_GZIP, digest, packed.len() as u64);
     store.delete(&layers[0].diff_id.0).unwrap();
-    let tree = flatten(&store, &layers).unwrap();
+    let tree = flatten(&store, &layers, Bounds::default()).unwrap();
     let b = tree.get(&path("etc/b")).unwrap();
     assert!(matches!(&b.kind, crate::tree::Kind::File(c) if c.read().unwrap() == b"2"));
     assert!(store.size(&layers[0].diff_id.0).unwrap().is_some());

@@ -4,7 +4,8 @@ use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
-use super::compress::{self, Bounds, Compression};
+use super::bounds::Bounds;
+use super::compress::{self, Compression};
 use crate::digest::{Algorithm, Digest, Hasher};
 
 /// Bytes in a chunk, and how many chunks may be waiting.
@@ -190,7 +191,7 @@ impl<'scope, 'env> Beside<'scope, 'env> {
                 chunk: Vec::new(),
                 at: 0,
             };
-            let archive = compress::bounded(blob, bounds).ok()?;
+            let archive = compress::decoder(blob, bounds).ok()?;
             let drain = |archive: &mut dyn Read| io::copy(archive, &mut io::sink()).ok();
             let (read, digest) = ahead(archive, true, drain);
             read.and(digest)

@@ -1,12 +1,11 @@
 //! How a blob is packed: found out from its first bytes, never from what its media type claims.
 
 use std::io::{self, BufReader, Cursor, Read, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
+use super::bounds::{Bounded, Bounds, Counting};
 use crate::codec;
 
 /// The ways a layer's archive may be packed.
@@ -52,110 +51,27 @@ impl Compression {
     }
 }
 
-/// Unpacks `blob`, however it is packed.
-pub fn decoder<'a>(mut blob: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+/// Unpacks `blob`, however it is packed. Reading fails as soon as more comes out than `bounds`
+/// allows.
+pub fn decoder<'a>(
+    blob: impl Read + Send + 'a,
+    bounds: Bounds,
+) -> io::Result<Box<dyn Read + Send + 'a>> {
+    let mut blob = Counting::new(blob);
+    let packed = blob.count();
     // A pipe may give one byte at a time, so the first bytes are waited for.
     let mut start = Vec::new();
     blob.by_ref().take(6).read_to_end(&mut start)?;
     let compression = Compression::detect(&start);
     let blob = BufReader::with_capacity(1 << 16, Cursor::new(start).chain(blob));
-    match compression {
-        Compression::None => Ok(Box::new(blob)),
-        Compression::Gzip => Ok(Box::new(MultiGzDecoder::new(blob))),
-        Compression::Zstd => codec::zstd_decoder(blob),
-        Compression::Xz => codec::xz_decoder(blob),
-        Compression::Bzip2 => codec::bzip2_decoder(blob),
-    }
-}
-
-/// How much may come out of a stream before it is taken for an attack on the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
-    /// Bytes, unpacked.
-    pub bytes: u64,
-    /// How many times as large as what was read it may be; see [`EXEMPT_FROM_RATIO`].
-    pub ratio: u64,
-}
-
-/// Up to this many bytes a stream may be any multiple of what it was packed to: a file of zeros is
-/// honest.
-pub const EXEMPT_FROM_RATIO: u64 = 256 << 20;
-
-impl Default for Bounds {
-    fn default() -> Self {
-        Self {
-            bytes: 256 << 30,
-            // gzip packs zeros 1032 times, so only bombs of other makes are above this.
-            ratio: 2000,
-        }
-    }
-}
-
-/// As [`decoder`], but reading fails as soon as more comes out than `bounds` allows.
-pub fn bounded<'a>(
-    blob: impl Read + Send + 'a,
-    bounds: Bounds,
-) -> io::Result<Box<dyn Read + Send + 'a>> {
-    let packed = Arc::new(AtomicU64::new(0));
-    let blob = Counting {
-        inner: blob,
-        count: Arc::clone(&packed),
+    let archive: Box<dyn Read + Send + 'a> = match compression {
+        Compression::None => Box::new(blob),
+        Compression::Gzip => Box::new(MultiGzDecoder::new(blob)),
+        Compression::Zstd => codec::zstd_decoder(blob)?,
+        Compression::Xz => codec::xz_decoder(blob)?,
+        Compression::Bzip2 => codec::bzip2_decoder(blob)?,
     };
-    Ok(Box::new(Bounded {
-        inner: decoder(blob)?,
-        packed,
-        unpacked: 0,
-        bounds,
-    }))
-}
-
-/// A reader whose bytes are counted where somebody else can see it.
-struct Counting<R> {
-    inner: R,
-    count: Arc<AtomicU64>,
-}
-
-impl<R: Read> Read for Counting<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(buf)?;
-        self.count.fetch_add(n as u64, Ordering::Relaxed);
-        Ok(n)
-    }
-}
-
-/// What comes out of a decoder, as long as it is not too much.
-struct Bounded<R> {
-    inner: R,
-    /// Bytes that the decoder has read.
-    packed: Arc<AtomicU64>,
-    unpacked: u64,
-    bounds: Bounds,
-}
-
-impl<R: Read> Read for Bounded<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(buf)?;
-        self.unpacked += n as u64;
-        let packed = self.packed.load(Ordering::Relaxed);
-        let honest = packed
-            .saturating_mul(self.bounds.ratio)
-            .max(EXEMPT_FROM_RATIO);
-        let told = if self.unpacked > self.bounds.bytes {
-            let most = self.bounds.bytes;
-            format!("it unpacks to more than {most} bytes; if you trust it, give --max-bytes")
-        } else if self.unpacked > honest {
-            let ratio = self.bounds.ratio;
-            format!(
-                "it unpacks to more than {ratio} times its size; if you trust it, give --max-ratio"
-            )
-        } else {
-            return Ok(n);
-        };
-        Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("{told} a larger number: it looks like an attack on the disk"),
-        ))
-    }
+    Ok(Box::new(Bounded::new(archive, packed, bounds)))
 }
 
 /// Packs with gzip at level 6. The header holds neither a name nor a time.
@@ -166,10 +82,11 @@ pub fn gzip_encoder<W: Write>(out: W) -> GzEncoder<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layer::bounds::EXEMPT_FROM_RATIO;
 
     fn unpack(bytes: &[u8]) -> io::Result<Vec<u8>> {
         let mut out = Vec::new();
-        decoder(bytes)?.read_to_end(&mut out)?;
+        decoder(bytes, Bounds::default())?.read_to_end(&mut out)?;
         Ok(out)
     }
 
@@ -213,7 +130,7 @@ mod tests {
         }
         let packed = gzip(b"hello");
         let mut out = Vec::new();
-        let mut reader = decoder(Dripping(&packed)).unwrap();
+        let mut reader = decoder(Dripping(&packed), Bounds::default()).unwrap();
         reader.read_to_end(&mut out).unwrap();
         assert_eq!(out, b"hello");
     }
@@ -221,8 +138,12 @@ mod tests {
     #[test]
     fn too_much_is_an_error_and_a_larger_number_allows_it() {
         let check = |packed: &[u8], bytes: u64, ratio: u64, words: Option<&str>| {
-            let bounds = Bounds { bytes, ratio };
-            let read = io::copy(&mut bounded(packed, bounds).unwrap(), &mut io::sink());
+            let bounds = Bounds {
+                bytes,
+                ratio,
+                ..Bounds::default()
+            };
+            let read = io::copy(&mut decoder(packed, bounds).unwrap(), &mut io::sink());
             let told = read.map(drop).map_err(|e| e.to_string());
             match words {
                 Some(words) => assert!(told.as_ref().unwrap_err().contains(words), "{told:?}"),
@@ -231,12 +152,12 @@ mod tests {
         };
         let thousand = gzip(&[7; 1000]);
         check(&thousand, 1000, 1, None);
-        check(&thousand, 999, 2000, Some("--max-bytes a larger number"));
+        check(&thousand, 999, 2000, Some("set --max-bytes"));
         check(&[1; 100], 99, 1, Some("--max-bytes"));
         // One mebibyte more than any stream may.
         let count = usize::try_from(EXEMPT_FROM_RATIO >> 20).unwrap() + 1;
         let bomb = gzip(&vec![0; 1 << 20]).repeat(count);
-        check(&bomb, u64::MAX, 100, Some("--max-ratio a larger number"));
+        check(&bomb, u64::MAX, 100, Some("set --max-ratio"));
         check(&bomb, u64::MAX, 2000, None);
     }
 

@@ -71,7 +71,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::layer::{apply, gather, keep_inline, tar};
+    use crate::layer::{Bounds, apply, gather, keep_inline, tar};
     use crate::tree::{Content, Meta, Timestamp};
 
     /// Small trees over few names, so that paths collide and kinds change.
@@ -141,7 +141,7 @@ mod tests {
             let layer = diff(&old, &new);
             let mut bytes = Vec::new();
             tar::write(&layer, &mut bytes).unwrap();
-            let again = gather(bytes.as_slice(), &mut keep_inline).unwrap();
+            let again = gather(bytes.as_slice(), Bounds::default(), &mut keep_inline).unwrap();
             prop_assert_eq!(&again, &layer);
             let mut bytes_again = Vec::new();
             tar::write(&again, &mut bytes_again).unwrap();

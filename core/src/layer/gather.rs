@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use super::tar::{self, Entry, TarError};
-use super::{Layer, Whiteout};
+use super::{Bounds, Layer, Whiteout};
 use crate::path::RootedPath;
 use crate::tree::{Content, Kind, Node, Tree, resolve};
 
@@ -16,12 +16,18 @@ use crate::tree::{Content, Kind, Node, Tree, resolve};
 /// Entries take effect in the archive's order, so of two entries with one path the last counts,
 /// and a file may become a directory and back. A parent that the same archive made a symbolic
 /// link is followed, inside the root, as an extracting program would.
+///
+/// More entries than `bounds` allows are refused: each of them needs memory.
 pub fn gather(
     archive: impl Read,
+    bounds: Bounds,
     keep: &mut dyn FnMut(Span, &mut dyn Read) -> io::Result<Content>,
 ) -> Result<Layer, TarError> {
     let mut gathered = Gathered::default();
+    let mut entries = 0;
     tar::read(archive, &mut |entry, reader| {
+        entries += 1;
+        bounds.check_entries(entries)?;
         match entry {
             Entry::Hide(whiteout) => {
                 gathered.hides.insert(whiteout);
@@ -178,7 +184,11 @@ mod tests {
     }
 
     fn gathered(entries: &[(&str, char, &str)]) -> Result<String, TarError> {
-        let layer = gather(archive(entries).as_slice(), &mut keep_inline)?;
+        let layer = gather(
+            archive(entries).as_slice(),
+            Bounds::default(),
+            &mut keep_inline,
+        )?;
         let hides = layer.hides.iter().map(|h| format!("{h:?}"));
         let adds = layer.adds.iter().map(|(path, node)| {
             let what = match &node.kind {
@@ -297,7 +307,7 @@ mod tests {
         };
         let mut bytes = Vec::new();
         write(&layer, &mut bytes).unwrap();
-        let again = gather(bytes.as_slice(), &mut keep_inline).unwrap();
+        let again = gather(bytes.as_slice(), Bounds::default(), &mut keep_inline).unwrap();
         assert_eq!(again.adds, layer.adds);
         assert_eq!(again.hides, layer.hides);
         let shared = |l: &Layer| Arc::ptr_eq(&l.adds[1].1, &l.adds[2].1);
@@ -308,9 +318,26 @@ mod tests {
     }
 
     #[test]
+    fn more_entries_than_allowed_are_refused() {
+        let three = archive(&[("a", '0', "1"), ("a", '0', "2"), (".wh.b", '0', "")]);
+        let read = |entries| {
+            let bounds = Bounds {
+                entries,
+                ..Bounds::default()
+            };
+            gather(three.as_slice(), bounds, &mut keep_inline)
+        };
+        assert!(read(3).is_ok());
+        let error = read(2).unwrap_err().to_string();
+        assert!(error.contains("more than 2 entries"), "{error}");
+        assert!(error.contains("--max-entries"), "{error}");
+    }
+
+    #[test]
     fn damaged_archives_are_refused_and_a_missing_end_is_not() {
         let whole = archive(&[("a", '0', "hello"), ("b", '0', "world")]);
-        let read = |bytes: &[u8]| gather(bytes, &mut keep_inline).map(|l| l.adds.len());
+        let read =
+            |bytes: &[u8]| gather(bytes, Bounds::default(), &mut keep_inline).map(|l| l.adds.len());
         assert_eq!(read(&whole).unwrap(), 2);
         assert_eq!(read(&whole[..2048]).unwrap(), 2, "without end marker");
         assert_eq!(read(&whole[..1536 + 5]).unwrap(), 2, "without padding");

@@ -2,6 +2,7 @@
 
 pub(crate) mod ahead;
 mod apply;
+pub mod bounds;
 pub mod compress;
 mod diff;
 mod gather;
@@ -14,6 +15,7 @@ use crate::path::RootedPath;
 use crate::tree::Node;
 
 pub use apply::{ApplyError, apply};
+pub use bounds::{Bounds, TooMuch};
 pub use diff::diff;
 pub use gather::{Span, gather, keep_inline};
 pub use keep::keep_digest;

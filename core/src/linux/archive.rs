@@ -14,7 +14,7 @@ use super::scan::{ScanError, scan_tree};
 use super::sys::SysError;
 use crate::digest::{Digest, Hashing};
 use crate::layer::tar::TarError;
-use crate::layer::{ApplyError, Layer, Span, apply, compress, gather};
+use crate::layer::{ApplyError, Bounds, Layer, Span, apply, compress, gather};
 use crate::path::RootedPath;
 use crate::tree::{Content, Source, Tree};
 
@@ -69,7 +69,7 @@ pub enum ArchiveFileError {
 
 /// The tree that `path` is: a directory as it is now, or an archive, plain or packed with gzip,
 /// zstd, xz or bzip2, laid on nothing.
-pub fn read_tree(path: &Path) -> Result<Tree, ArchiveFileError> {
+pub fn read_tree(path: &Path, bounds: Bounds) -> Result<Tree, ArchiveFileError> {
     let failed = ArchiveFileError::io(format!("look up {}", path.display()));
     if fs::metadata(path).map_err(failed)?.is_dir() {
         let root = Arc::new(RootDir::open(path)?);
@@ -78,7 +78,7 @@ pub fn read_tree(path: &Path) -> Result<Tree, ArchiveFileError> {
             source,
         });
     }
-    complete(&read_layer(path)?, path)
+    complete(&read_layer(path, bounds)?, path)
 }
 
 /// The layer in the archive `path`, plain or packed with gzip, zstd, xz or bzip2.
@@ -86,21 +86,25 @@ pub fn read_tree(path: &Path) -> Result<Tree, ArchiveFileError> {
 /// Contents are read from the file when somebody asks for them. A packed archive, or one that
 /// comes through a pipe, is first unpacked into a nameless file in the directory for temporary
 /// files, because nobody can seek in it.
-pub fn read_layer(path: &Path) -> Result<Layer, ArchiveFileError> {
+pub fn read_layer(path: &Path, bounds: Bounds) -> Result<Layer, ArchiveFileError> {
     let mut file =
         File::open(path).map_err(ArchiveFileError::io(format!("open {}", path.display())))?;
     if !is_plain(&file) {
         let read = ArchiveFileError::io(format!("unpack {}", path.display()));
-        let archive = compress::decoder(file).map_err(read)?;
+        let archive = compress::decoder(file, bounds).map_err(read)?;
         file = spool(archive, path)?;
     }
-    gather_file(file, path)
+    gather_file(file, path, bounds)
 }
 
 /// The tree in an uncompressed archive that comes as a stream, laid on nothing. `path` is what
 /// errors call it.
-pub fn read_stream(archive: impl Read, path: &Path) -> Result<Tree, ArchiveFileError> {
-    let layer = gather_file(spool(archive, path)?, path)?;
+pub fn read_stream(
+    archive: impl Read,
+    path: &Path,
+    bounds: Bounds,
+) -> Result<Tree, ArchiveFileError> {
+    let layer = gather_file(spool(archive, path)?, path, bounds)?;
     complete(&layer, path)
 }
 
@@ -122,7 +126,7 @@ fn complete(layer: &Layer, path: &Path) -> Result<Tree, ArchiveFileError> {
     Ok(tree)
 }
 
-fn gather_file(file: File, path: &Path) -> Result<Layer, ArchiveFileError> {
+fn gather_file(file: File, path: &Path, bounds: Bounds) -> Result<Layer, ArchiveFileError> {
     let shared = Arc::new(file);
     let mut keep = |span: Span, reader: &mut dyn Read| {
         let mut reader = Hashing::new(reader);
@@ -135,7 +139,7 @@ fn gather_file(file: File, path: &Path) -> Result<Layer, ArchiveFileError> {
         })))
     };
     let archive = io::BufReader::with_capacity(BUFFER, ReadAt(&shared, 0));
-    gather(archive, &mut keep).map_err(|source| ArchiveFileError::Archive {
+    gather(archive, bounds, &mut keep).map_err(|source| ArchiveFileError::Archive {
         path: path.to_owned(),
         source,
     })
@@ -143,11 +147,11 @@ fn gather_file(file: File, path: &Path) -> Result<Layer, ArchiveFileError> {
 
 /// The files in an archive that is no layer, plain or packed, as it comes. Names that begin with
 /// `.wh.` are refused: no layer could ever hold such a file.
-pub fn read_files(archive: impl Read + Send) -> Result<Layer, ArchiveFileError> {
+pub fn read_files(archive: impl Read + Send, bounds: Bounds) -> Result<Layer, ArchiveFileError> {
     let unpack = ArchiveFileError::io("unpack the archive".to_owned());
-    let archive = compress::decoder(archive).map_err(unpack)?;
+    let archive = compress::decoder(archive, bounds).map_err(unpack)?;
     let name = Path::new("the archive");
-    let layer = gather_file(spool(archive, name)?, name)?;
+    let layer = gather_file(spool(archive, name)?, name, bounds)?;
     match layer.hides.first() {
         None => Ok(layer),
         Some(hide) => Err(ArchiveFileError::Whiteout {
@@ -262,7 +266,7 @@ mod tests {
         for bytes in [plain, gzip, zstd] {
             let file = place.path().join("layer");
             fs::write(&file, bytes).unwrap();
-            let read = read_tree(&file).unwrap();
+            let read = read_tree(&file, Bounds::default()).unwrap();
             // The name may go; whoever reads has the file open.
             fs::remove_file(&file).unwrap();
             assert_eq!(read, tree());
@@ -277,7 +281,7 @@ mod tests {
     fn a_directory_is_a_tree_too() {
         let place = tempfile::tempdir().unwrap();
         fs::write(place.path().join("a"), "hello").unwrap();
-        let read = read_tree(place.path()).unwrap();
+        let read = read_tree(place.path(), Bounds::default()).unwrap();
         assert_eq!(read.len(), 2);
     }
 
@@ -287,7 +291,7 @@ mod tests {
         let check = |content: &[u8], part: &str| {
             let file = place.path().join("x.tar");
             fs::write(&file, content).unwrap();
-            let error = read_tree(&file).unwrap_err().to_string();
+            let error = read_tree(&file, Bounds::default()).unwrap_err().to_string();
             assert!(error.contains("x.tar"), "{error}");
             assert!(error.contains(part), "{error}");
         };
@@ -305,7 +309,7 @@ mod tests {
         let mut archive = Vec::new();
         tar::write(&layer, &mut archive).unwrap();
         check(&archive, "/a is a hard link to /below");
-        let error = read_tree(&place.path().join("gone")).unwrap_err();
+        let error = read_tree(&place.path().join("gone"), Bounds::default()).unwrap_err();
         assert!(error.to_string().contains("gone"), "{error}");
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
+use nix::errno::Errno;
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid, XattrFlags,
 };
@@ -63,7 +64,7 @@ pub fn set(
             rustix::fs::lsetxattr(&path, key, value, XattrFlags::empty()),
             &mut || refused(Refused::Attribute),
         )
-        .map_err(|e| wrong(&format!("lsetxattr({})", key.escape_ascii()), e))?;
+        .map_err(|e| no_room(wrong(&format!("lsetxattr({})", key.escape_ascii()), e)))?;
     }
     if !matches!(kind, Kind::Symlink(_)) {
         // chmod follows links, and the name may have become one. The descriptor cannot.
@@ -100,7 +101,7 @@ pub fn set_open(
             rustix::fs::fsetxattr(fd, key, value, XattrFlags::empty()),
             &mut || refused(Refused::Attribute),
         )
-        .map_err(|e| wrong(&format!("fsetxattr({})", key.escape_ascii()), e))?;
+        .map_err(|e| no_room(wrong(&format!("fsetxattr({})", key.escape_ascii()), e)))?;
     }
     rustix::fs::fchmod(fd, mode(meta, owned)).map_err(|e| wrong("fchmod", e))?;
     rustix::fs::futimens(fd, &times(meta.mtime)).map_err(|e| wrong("futimens", e))
@@ -248,6 +249,17 @@ fn may_fail(result: Result<(), RawErrno>, refused: &mut dyn FnMut()) -> Result<b
             Ok(false)
         }
         Err(e) => Err(e),
+    }
+}
+
+/// What the kernel means when it has no room for an attribute: its words are about other things.
+fn no_room(error: SysError) -> SysError {
+    match error.errno {
+        Errno::E2BIG => error.remedy("Linux keeps no attribute of more than 64 KiB"),
+        Errno::ENOSPC => error.remedy(
+            "either the disk is full, or these attributes are more than the file system keeps with one file: ext4 has 4 KiB for them, xfs and btrfs more",
+        ),
+        _ => error,
     }
 }
 

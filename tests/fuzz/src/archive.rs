@@ -10,7 +10,7 @@ use std::sync::Arc;
 use coracle::digest::Digest;
 use coracle::event;
 use coracle::image::{Image, check, files, flatten, history};
-use coracle::layer::compress::Bounds;
+use coracle::layer::Bounds;
 use coracle::spec::Platform;
 use coracle::store::archive::{Format, Loaded, Save, load, save};
 use coracle::store::memory::MemoryStore;
@@ -73,8 +73,8 @@ fn check_image(store: &Arc<dyn Store>, loaded: &Loaded, platform: &Platform) {
     assert_eq!(*image.id(), loaded.id, "another image than was said");
     history(&image);
     let layers = image.layers();
-    if let Ok(tree) = flatten(store, &layers) {
-        let rows = files(store, &layers).expect("what is flattened is listed");
+    if let Ok(tree) = flatten(store, &layers, Bounds::default()) {
+        let rows = files(store, &layers, Bounds::default()).expect("what is flattened is listed");
         assert_eq!(rows.len(), tree.len());
     }
 }

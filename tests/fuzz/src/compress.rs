@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 
+use coracle::layer::Bounds;
 use coracle::layer::compress::{Compression, decoder, gzip_encoder};
 
 /// More is not unpacked: a bomb is somebody else's concern, and time is bounded.
@@ -60,7 +61,9 @@ fn check_twin(mut bytes: &[u8], expected: &[u8]) {
 
 fn unpack(packed: impl Read + Send) -> io::Result<Vec<u8>> {
     let mut out = Vec::new();
-    decoder(packed)?.take(MOST).read_to_end(&mut out)?;
+    decoder(packed, Bounds::default())?
+        .take(MOST)
+        .read_to_end(&mut out)?;
     Ok(out)
 }
 

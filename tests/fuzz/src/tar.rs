@@ -4,7 +4,7 @@
 use std::io;
 
 use coracle::layer::tar::{self, Entry};
-use coracle::layer::{Layer, gather, keep_inline};
+use coracle::layer::{Bounds, Layer, gather, keep_inline};
 use coracle::path::RootedPath;
 use coracle::tree::{Kind, Meta};
 
@@ -18,7 +18,7 @@ pub(crate) fn run(bytes: &[u8]) {
 
 fn check(archive: &[u8]) {
     check_entries(archive);
-    let Ok(layer) = gather(archive, &mut keep_inline) else {
+    let Ok(layer) = gather(archive, Bounds::default(), &mut keep_inline) else {
         return;
     };
     check_layer(&layer);
@@ -29,7 +29,8 @@ fn check(archive: &[u8]) {
         assert!(told.contains("is not UTF-8"), "{told}");
         return;
     }
-    let again = gather(written.as_slice(), &mut keep_inline).expect("what was written is read");
+    let again = gather(written.as_slice(), Bounds::default(), &mut keep_inline)
+        .expect("what was written is read");
     assert_eq!(again, layer, "what was written reads differently");
     let mut twice = Vec::new();
     tar::write(&again, &mut twice).expect("what was read is written");

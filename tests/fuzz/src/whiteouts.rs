@@ -4,7 +4,7 @@
 //! Each three bytes of an input are an entry: where, what, and where a link leads. So few names
 //! are in use that paths collide all the time.
 
-use coracle::layer::{ApplyError, Layer, Whiteout, apply, diff, gather, keep_inline, tar};
+use coracle::layer::{ApplyError, Bounds, Layer, Whiteout, apply, diff, gather, keep_inline, tar};
 use coracle::path::RootedPath;
 use coracle::tree::{Kind, Node, Tree};
 
@@ -116,7 +116,12 @@ fn read<'a>(entries: impl Iterator<Item = &'a Entry>) -> Option<Layer> {
             &entry.content,
         );
     }
-    gather(mended(&archive).as_slice(), &mut keep_inline).ok()
+    gather(
+        mended(&archive).as_slice(),
+        Bounds::default(),
+        &mut keep_inline,
+    )
+    .ok()
 }
 
 /// The layer of an archive. It is the same wherever in the archive the whiteouts stand.
@@ -190,7 +195,8 @@ fn check_archive(layer: &Layer) {
     }
     let mut archive = Vec::new();
     tar::write(layer, &mut archive).expect("a layer is written");
-    let read = gather(archive.as_slice(), &mut keep_inline).expect("what was written is read");
+    let read = gather(archive.as_slice(), Bounds::default(), &mut keep_inline)
+        .expect("what was written is read");
     assert_eq!(read, *layer, "what was written reads differently");
 }
 

@@ -1,10 +1,12 @@
 //! The arena: a directory with canaries, in which an archive is let loose on a root beside them.
 
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use coracle::linux::root::RootDir;
@@ -14,7 +16,7 @@ use coracle::path::RootedPath;
 use coracle::tree::{Kind, Node, Tree};
 use coracle_tests::{Archive, Entry, Person};
 
-use super::LIMITS;
+use super::BOUNDS;
 
 /// A directory with canaries, and a root beside them.
 pub(crate) struct Arena {
@@ -72,7 +74,7 @@ impl Arena {
         for (i, entries) in stack.iter().enumerate() {
             let archive = Archive::of(entries);
             if apply {
-                unpack(archive.as_slice(), &self.root(), Whiteouts::Apply, &LIMITS)?;
+                unpack(archive.as_slice(), &self.root(), Whiteouts::Apply, BOUNDS)?;
                 continue;
             }
             let path = self.path().join(format!("layers/{i}"));
@@ -82,7 +84,7 @@ impl Arena {
                 userxattr,
                 lower: &lower,
             };
-            let _: Report = unpack(archive.as_slice(), &root, how, &LIMITS)?;
+            let _: Report = unpack(archive.as_slice(), &root, how, BOUNDS)?;
             lower.insert(0, root);
         }
         if apply {
@@ -137,30 +139,77 @@ impl Arena {
         );
     }
 
-    /// Runs `work` while a thread swaps `place`d in the root for a link that leads out. Returns
-    /// the number of swaps, and what `work` returned.
+    /// Runs `work` while another process swaps `place`d in the root for a link that leads out.
+    /// Returns the number of swaps, and what `work` returned.
     pub(crate) fn race(&self, place: &str, work: impl FnOnce(Instant) -> usize) -> (usize, usize) {
-        let directory = self.path().join("root").join(place).join("d");
         let evil = self.path().join("root/evil");
         std::os::unix::fs::symlink(self.path().join("outside"), &evil).unwrap();
-        let (stop, swaps) = (AtomicBool::new(false), AtomicUsize::new(0));
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed) {
-                    if place.is_empty() {
-                        let _ = std::fs::create_dir(&directory);
-                    }
-                    if !evil.is_symlink() && !directory.is_symlink() {
-                        let _ = std::fs::remove_dir_all(&evil);
-                        let _ = std::os::unix::fs::symlink(self.path().join("outside"), &evil);
-                    }
-                    swaps.fetch_add(usize::from(swap(&directory, &evil)), Ordering::Relaxed);
-                }
-            });
-            let _stop = StopWhenDropped(&stop);
-            let result = work(Instant::now() + Duration::from_millis(1500));
-            (swaps.load(Ordering::Relaxed), result)
-        })
+        let swapper = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "swapping", "--nocapture"])
+            .env(ARENA, self.path())
+            .env(PLACE, place)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let swapper = Swapper(swapper);
+        let result = work(Instant::now() + Duration::from_millis(1500));
+        (swapper.stop(), result)
+    }
+}
+
+/// Where the swapping process swaps, and what.
+const ARENA: &str = "CORACLE_TEST_ARENA";
+const PLACE: &str = "CORACLE_TEST_PLACE";
+
+/// Swaps until standard input ends; how often.
+pub(crate) fn swap_until_told() -> usize {
+    let arena = PathBuf::from(std::env::var_os(ARENA).expect("run by the race"));
+    let place = std::env::var(PLACE).unwrap();
+    let directory = arena.join("root").join(&place).join("d");
+    let evil = arena.join("root/evil");
+    let ended = Arc::new(AtomicBool::new(false));
+    let end = Arc::clone(&ended);
+    std::thread::spawn(move || {
+        let _ = std::io::stdin().read(&mut [0]);
+        end.store(true, Ordering::Relaxed);
+    });
+    let mut swaps = 0_usize;
+    while !ended.load(Ordering::Relaxed) {
+        if place.is_empty() {
+            let _ = std::fs::create_dir(&directory);
+        }
+        if !evil.is_symlink() && !directory.is_symlink() {
+            let _ = std::fs::remove_dir_all(&evil);
+            let _ = std::os::unix::fs::symlink(arena.join("outside"), &evil);
+        }
+        swaps += usize::from(swap(&directory, &evil));
+    }
+    swaps
+}
+
+/// How the line begins on which the swapping process says how often.
+pub(crate) const SWAPS: &str = "swaps: ";
+
+/// The swapping process; it ends also when an assertion fails.
+struct Swapper(Child);
+
+impl Swapper {
+    /// Ends it; how often it swapped.
+    fn stop(mut self) -> usize {
+        drop(self.0.stdin.take());
+        let mut said = String::new();
+        let out = self.0.stdout.as_mut().unwrap();
+        out.read_to_string(&mut said).unwrap();
+        let swaps = said.lines().find_map(|line| line.strip_prefix(SWAPS));
+        swaps.unwrap_or_else(|| panic!("{said}")).parse().unwrap()
+    }
+}
+
+impl Drop for Swapper {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
     }
 }
 
@@ -181,15 +230,6 @@ impl Drop for Arena {
 fn userxattr() -> bool {
     let map = std::fs::read_to_string("/proc/self/uid_map").unwrap();
     !(Person::me().is_root() && map.split_whitespace().eq(["0", "0", "4294967295"]))
-}
-
-/// Ends the other thread also when an assertion fails.
-struct StopWhenDropped<'a>(&'a AtomicBool);
-
-impl Drop for StopWhenDropped<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// Exchanges two names in one step; whether both were there.

@@ -38,10 +38,10 @@ impl Sources {
     /// Reads the Dockerfile, and the names of the files of the context.
     pub(super) fn read(options: &Options, state: &Path, time: Timestamp) -> Result<Self, Failure> {
         if options.path == "-" {
-            return Self::from_input(options.file.as_deref(), time);
+            return Self::from_input(options, time);
         }
         if is_http(&options.path) && !is_repository(&options.path) {
-            return Self::from_address(&options.path, options.file.as_deref(), time);
+            return Self::from_address(options, time);
         }
         let root = PathBuf::from(&options.path);
         let file = match &options.file {
@@ -67,20 +67,29 @@ impl Sources {
     /// What comes on standard input: an archive, plain or packed, that is the context; or else a
     /// Dockerfile without one. As in BuildKit, an ignore file in the archive hides nothing: who
     /// made the archive chose what is in it.
-    fn from_input(file: Option<&Path>, time: Timestamp) -> Result<Self, Failure> {
-        if file.is_some_and(|file| file.as_os_str() == "-") {
+    fn from_input(options: &Options, time: Timestamp) -> Result<Self, Failure> {
+        if options
+            .file
+            .as_ref()
+            .is_some_and(|file| file.as_os_str() == "-")
+        {
             return Err(Failure::new(
                 "-f - and the context - would both be standard input",
             )
             .hint("Leave -f away for a Dockerfile without a context; in an archive, name the file."));
         }
-        Self::from_stream(io::stdin(), "standard input", file, time)
+        Self::from_stream(io::stdin(), "standard input", options, time)
     }
 
     /// What is at an http address, in the same way. As in BuildKit, a file that is no archive is
     /// the Dockerfile.
-    fn from_address(url: &str, file: Option<&Path>, time: Timestamp) -> Result<Self, Failure> {
-        if file.is_some_and(|file| file.as_os_str() == "-") {
+    fn from_address(options: &Options, time: Timestamp) -> Result<Self, Failure> {
+        let url = &options.path;
+        if options
+            .file
+            .as_ref()
+            .is_some_and(|file| file.as_os_str() == "-")
+        {
             return Err(Failure::new(format!(
                 "-f - with {url}: the Dockerfile of such a context is in the archive"
             ))
@@ -88,17 +97,19 @@ impl Sources {
                 "Fetch the archive and name its directory, to build it with another Dockerfile.",
             ));
         }
-        fetched(url, |stream| Self::from_stream(stream, url, file, time))
+        fetched(url, |stream| Self::from_stream(stream, url, options, time))
     }
 
     fn from_stream(
         stream: impl Read + Send,
         called: &str,
-        file: Option<&Path>,
+        options: &Options,
         time: Timestamp,
     ) -> Result<Self, Failure> {
+        let file = options.file.as_deref();
+        let bounds = options.bounds.bounds();
         let read = |e: io::Error| Failure::io(format!("read {called}"), &e);
-        let mut input = compress::decoder(stream).map_err(read)?;
+        let mut input = compress::decoder(stream, bounds).map_err(read)?;
         let mut start = Vec::new();
         input
             .by_ref()
@@ -131,7 +142,7 @@ impl Sources {
                 path: None,
             });
         }
-        let tree = archive::read_stream(input, Path::new(called))?;
+        let tree = archive::read_stream(input, Path::new(called), bounds)?;
         let context = Context::of_tree(&format!("the archive on {called}"), &tree, time);
         let file = file.unwrap_or(Path::new("Dockerfile"));
         Ok(Self {

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use coracle::image::{Image, flatten};
-use coracle::layer::{diff, tar};
+use coracle::layer::{Bounds, diff, tar};
 use coracle::linux::root::RootDir;
-use coracle::linux::unpack::{self, Limits, Report, Whiteouts};
+use coracle::linux::unpack::{self, Report, Whiteouts};
 use coracle::reference::{Reference, ReferenceError};
 use coracle::spec::Platform;
 use coracle::store::Store;
@@ -276,13 +276,13 @@ impl Export {
                 Ok((said, Vec::new()))
             }
             Self::Local { directory } => {
-                let tree = owned_by_caller(&flatten(store, &image.layers())?);
+                let tree = owned_by_caller(&flatten(store, &image.layers(), Bounds::NONE)?);
                 let report = into_directory(directory, &|out| files(&tree, out))?;
                 let said = format!("exporting to client directory {}", directory.display());
                 Ok((said, report.warnings()))
             }
             Self::Tar { dest } => {
-                let tree = flatten(store, &image.layers())?;
+                let tree = flatten(store, &image.layers(), Bounds::NONE)?;
                 dest.write(|out| files(&tree, out))?;
                 let said = format!("exporting to client tarball, {}", dest.call());
                 Ok((said, Vec::new()))
@@ -340,7 +340,6 @@ pub(super) fn into_directory(
     let refused = |e: io::Error| Failure::io(format!("write {}", directory.display()), &e);
     fs::create_dir_all(directory).map_err(refused)?;
     let root = RootDir::open(directory)?;
-    let limits = Limits::from_environment(&|name| std::env::var(name).ok());
     let (from, to) = io::pipe().map_err(refused)?;
     std::thread::scope(|scope| {
         let writer = scope.spawn(move || {
@@ -348,7 +347,7 @@ pub(super) fn into_directory(
             write(&mut to)?;
             to.flush().map_err(|e| Failure::io("write the archive", &e))
         });
-        let unpacked = unpack::unpack(&from, &root, Whiteouts::Apply, &limits);
+        let unpacked = unpack::unpack(&from, &root, Whiteouts::Apply, Bounds::NONE);
         if unpacked.is_ok() {
             // What comes behind the archive's end must not break the pipe.
             io::copy(&mut &from, &mut io::sink()).map_err(refused)?;

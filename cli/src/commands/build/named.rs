@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use coracle::build::context::{Context, Named};
 use coracle::image::Image;
-use coracle::layer::compress::{self, Bounds};
+use coracle::layer::{Bounds, compress};
 use coracle::linux::archive::{read_stream, read_tree};
 use coracle::reference::Reference;
 use coracle::spec::Platform;
@@ -77,8 +77,9 @@ fn one(
     }
     if is_http(value) {
         let tree = fetched(value, |stream| {
-            let archive = compress::decoder(stream).map_err(|e| Failure::io("read it", &e))?;
-            Ok(read_stream(archive, Path::new(value))?)
+            let archive =
+                compress::decoder(stream, bounds).map_err(|e| Failure::io("read it", &e))?;
+            Ok(read_stream(archive, Path::new(value), bounds)?)
         })?;
         return Ok(Named::Files(Arc::new(Context::of_tree(value, &tree, time))));
     }
@@ -87,7 +88,7 @@ fn one(
     let context = if meta.is_dir() {
         load_context(path, &ignore_file(path, None)?, Some(state), time)?
     } else {
-        Context::of_tree(value, &read_tree(path)?, time)
+        Context::of_tree(value, &read_tree(path, bounds)?, time)
     };
     Ok(Named::Files(Arc::new(context)))
 }

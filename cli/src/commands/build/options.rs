@@ -56,8 +56,9 @@ copied files are owned by root and of the first second of 1970. With SOURCE_DATE
 a variable or a build argument, they are of that second, what RUN wrote later is set back
 to it, and so are the image's own times.
 
-An archive that ADD unpacks to more than --max-bytes, or to more than --max-ratio times its
-size, is refused: it looks like an attack on the disk.
+An archive for ADD, or as the context, of more than --max-bytes (unpacked), --max-ratio (times
+its packed size) or --max-entries is refused: it looks like an attack on the disk or the
+memory.
 
 What every step printed is kept in build.log in the state directory until the next build.
 The exit code is 1 for a Dockerfile that cannot be built; when a RUN fails, it is that

@@ -162,12 +162,14 @@ impl Performer<'_, '_> {
         content: &Content,
     ) -> Result<Option<Tree>, BuildError> {
         let read = |e: io::Error| StoreError::io("read the archive that ADD unpacks", e);
-        let mut start = compress::decoder(content.open().map_err(read)?).map_err(read)?;
+        let bounds = self.options.bounds;
+        let packed = content.open().map_err(read)?;
+        let mut start = compress::decoder(packed, bounds).map_err(read)?;
         if !tar::starts_like_an_archive(&mut start) {
             return Ok(None);
         }
         let packed = content.open().map_err(read)?;
-        let mut reader = compress::bounded(packed, self.options.bounds).map_err(read)?;
+        let mut reader = compress::decoder(packed, bounds).map_err(read)?;
         let mut writer = self.host.store.create()?;
         io::copy(&mut reader, &mut writer).map_err(read)?;
         let (digest, size) = writer.commit(None)?;
@@ -175,7 +177,7 @@ impl Performer<'_, '_> {
             blob: Descriptor::new(media::LAYER, digest.clone(), size),
             diff_id: DiffId(digest),
         };
-        let layer = gather_layer(&self.host.store, &stored)?;
+        let layer = gather_layer(&self.host.store, &stored, bounds)?;
         if let Some(hide) = layer.hides.first() {
             // In an archive of files it is a file. No layer can hold that, so Docker's has
             // the whiteout in the end that nobody meant.

@@ -290,7 +290,7 @@ impl Performer<'_, '_> {
             None => Tree::new(),
             Some((top, below)) => {
                 let mut tree = self.tree(below)?;
-                let layer = gather_layer(&self.host.store, top)?;
+                let layer = gather_layer(&self.host.store, top, self.options.bounds)?;
                 apply(&mut tree, &layer).map_err(|source| ImageError::Apply {
                     digest: top.blob.digest.clone(),
                     source,

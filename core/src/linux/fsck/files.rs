@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{Finding, FsckError, Kind, names};
 use crate::digest::{Digest, Hashing};
+use crate::layer::Bounds;
 use crate::layer::compress::{self, Compression};
 use crate::reference::Reference;
 use crate::spec::Descriptor;
@@ -272,7 +273,7 @@ fn try_read_blob(path: &Path, name: &Digest) -> io::Result<Blob> {
 }
 
 fn unpack(blob: &mut (impl Read + Send)) -> io::Result<Digest> {
-    let mut archive = Hashing::new(compress::decoder(blob)?);
+    let mut archive = Hashing::new(compress::decoder(blob, Bounds::NONE)?);
     io::copy(&mut archive, &mut io::sink())?;
     Ok(archive.finish().1)
 }

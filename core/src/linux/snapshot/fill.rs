@@ -9,9 +9,10 @@ use super::{SnapshotError, Snapshots};
 use crate::digest::{ChainId, DigestError};
 use crate::event::Event;
 use crate::image::StoredLayer;
+use crate::layer::Bounds;
 use crate::layer::ahead::ahead;
 use crate::linux::root::RootDir;
-use crate::linux::unpack::{Limits, Report, Streamed, UnpackError, Whiteouts, stream, unpack};
+use crate::linux::unpack::{Report, Streamed, UnpackError, Whiteouts, stream, unpack};
 use crate::store::BlobStore;
 
 /// A layer and where it goes.
@@ -89,8 +90,8 @@ impl Snapshots {
     ) -> Result<(Temporary, Streamed), SnapshotError> {
         let temporary = Temporary::new(&self.directory)?;
         let root = RootDir::open(temporary.path())?;
-        let streamed = read(job.layer, store, &self.limits, |archive, limits| {
-            stream(archive, &root, limits)
+        let streamed = read(job.layer, store, self.bounds, |archive| {
+            stream(archive, &root, self.bounds)
         })?;
         Ok((temporary, streamed))
     }
@@ -119,8 +120,8 @@ impl Snapshots {
         store: &dyn BlobStore,
     ) -> Result<Report, SnapshotError> {
         let root = RootDir::open(into)?;
-        read(job.layer, store, &self.limits, |archive, limits| {
-            unpack(archive, &root, Whiteouts::Apply, limits)
+        read(job.layer, store, self.bounds, |archive| {
+            unpack(archive, &root, Whiteouts::Apply, self.bounds)
         })
     }
 }
@@ -129,17 +130,13 @@ impl Snapshots {
 pub(super) fn read<T>(
     layer: &StoredLayer,
     store: &dyn BlobStore,
-    limits: &Limits,
-    consume: impl FnOnce(&mut dyn std::io::Read, &Limits) -> Result<T, UnpackError>,
+    bounds: Bounds,
+    consume: impl FnOnce(&mut dyn std::io::Read) -> Result<T, UnpackError>,
 ) -> Result<T, SnapshotError> {
-    let archive = layer.open(store)?;
-    let limits = Limits {
-        shipped: Some(layer.blob.size),
-        ..*limits
-    };
+    let archive = layer.open(store, bounds)?;
     // The store checks the blob. When the blob is the archive, that is enough.
     let hash = !layer.is_uncompressed();
-    let (result, digest) = ahead(archive, hash, |archive| consume(archive, &limits));
+    let (result, digest) = ahead(archive, hash, |archive| consume(archive));
     let value = result.map_err(|source| SnapshotError::unpack(layer, source))?;
     match digest {
         Some(actual) if actual != layer.diff_id.0 => {

@@ -38,11 +38,11 @@ use super::meta::{self, Refused};
 use super::root::RootDir;
 use super::scan::{ScanError, scan_tree, scan_upper};
 use super::sys::SysError;
-use super::unpack::{Limits, Report, UnpackError};
+use super::unpack::{Report, UnpackError};
 use crate::digest::{ChainId, Digest, DigestError};
 use crate::event::Event;
 use crate::image::{StoredLayer, chain_ids};
-use crate::layer::{self, Layer};
+use crate::layer::{self, Bounds, Layer};
 use crate::path::RootedPath;
 use crate::store::{BlobStore, StoreError};
 use crate::tree::Meta;
@@ -54,7 +54,7 @@ pub struct Snapshots {
     /// attributes on disk mean something else there.
     directory: PathBuf,
     how: How,
-    limits: Limits,
+    bounds: Bounds,
     /// What has been said already of what could not be unpacked as it is.
     told: Mutex<BTreeSet<Refused>>,
 }
@@ -106,6 +106,9 @@ pub enum SnapshotError {
         /// What the system said.
         source: io::Error,
     },
+    /// A variable of the environment says nothing that makes sense.
+    #[error("{0}")]
+    Setting(String),
     /// A thread of this process died.
     #[error("unpacking was interrupted; run the command again")]
     Interrupted,
@@ -114,13 +117,14 @@ pub enum SnapshotError {
 impl Snapshots {
     /// Opens, or makes, the snapshots below the state root. `environment` looks up a variable;
     /// `CORACLE_SNAPSHOTTER=copy` or `overlay` decides without trying, and `CORACLE_LAYER_MAX_…`
-    /// sets the limits.
+    /// sets the bounds.
     ///
     /// What killed processes left unfinished is swept away, unless another process is at work.
     pub fn open(
         state_root: &Path,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, SnapshotError> {
+        let bounds = Bounds::from_environment(environment).map_err(SnapshotError::Setting)?;
         let userxattr = !is_initial_user_namespace();
         let base = state_root.join("snapshots").join(flavour(userxattr));
         make_private(&base)?;
@@ -133,7 +137,7 @@ impl Snapshots {
         let snapshots = Self {
             directory,
             how,
-            limits: Limits::from_environment(environment),
+            bounds,
             told: Mutex::default(),
         };
         snapshots.sweep()?;

@@ -4,8 +4,9 @@ use super::SnapshotError;
 use super::fill::{event, read};
 use crate::event::Event;
 use crate::image::StoredLayer;
+use crate::layer::Bounds;
 use crate::linux::root::RootDir;
-use crate::linux::unpack::{Limits, Report, Stack};
+use crate::linux::unpack::{Report, Stack};
 use crate::store::BlobStore;
 
 /// Writes what `layers`, lowest first, make into the empty directory `into`.
@@ -16,14 +17,12 @@ pub fn write_out(
     layers: &[StoredLayer],
     store: &dyn BlobStore,
     into: &RootDir,
-    limits: &Limits,
+    bounds: Bounds,
     on: &mut dyn FnMut(Event),
 ) -> Result<Report, SnapshotError> {
     let mut stack = Stack::new(into);
     for layer in layers {
-        read(layer, store, limits, |archive, limits| {
-            stack.lay(archive, limits)
-        })?;
+        read(layer, store, bounds, |archive| stack.lay(archive, bounds))?;
         on(event(layer, "unpacked"));
     }
     stack.finish().map_err(|source| SnapshotError::Io {

@@ -7,8 +7,8 @@ use nix::errno::Errno;
 use rustix::fs::{FileType, Stat};
 
 use super::stream::{Streamed, stream};
-use super::{Limits, Report, SCRATCH, UnpackError};
-use crate::layer::Whiteout;
+use super::{Report, SCRATCH, UnpackError};
+use crate::layer::{Bounds, Whiteout};
 use crate::linux::meta;
 use crate::linux::root::{Dir, RootDir, is_directory};
 use crate::linux::sys::SysError;
@@ -38,7 +38,7 @@ impl<'a> Stack<'a> {
 
     /// Unpacks `archive` and lays it on what is there. When the archive is damaged, nothing that
     /// was there has changed.
-    pub fn lay(&mut self, archive: impl Read, limits: &Limits) -> Result<(), UnpackError> {
+    pub fn lay(&mut self, archive: impl Read, bounds: Bounds) -> Result<(), UnpackError> {
         let (into, touched) = (self.into, &mut self.touched);
         let place = RootedPath::root().child(SCRATCH.as_bytes());
         let mut open = || {
@@ -49,7 +49,7 @@ impl<'a> Stack<'a> {
             into.below(&place)
         };
         let scratch = open().map_err(UnpackError::system(&place))?;
-        let result = stream(archive, &scratch, limits)
+        let result = stream(archive, &scratch, bounds)
             .and_then(|streamed| streamed.lay_on(&scratch, into, touched));
         let tidy = into.remove(&place).map_err(UnpackError::system(&place));
         self.report.merge(result?);
@@ -68,10 +68,10 @@ impl<'a> Stack<'a> {
 pub(super) fn apply(
     archive: impl Read,
     into: &RootDir,
-    limits: &Limits,
+    bounds: Bounds,
 ) -> Result<Report, UnpackError> {
     let mut stack = Stack::new(into);
-    let laid = stack.lay(archive, limits);
+    let laid = stack.lay(archive, bounds);
     let finished = stack.finish();
     laid.and(finished)
 }

@@ -21,9 +21,8 @@ use super::meta::Refused;
 use super::root::RootDir;
 use super::scan::ScanError;
 use super::sys::SysError;
-use crate::layer::compress::{Bounds, EXEMPT_FROM_RATIO};
 use crate::layer::tar::TarError;
-use crate::layer::{ApplyError, Layer};
+use crate::layer::{ApplyError, Bounds, Layer, TooMuch};
 use crate::path::RootedPath;
 use crate::tree::Tree;
 
@@ -42,20 +41,6 @@ pub enum Whiteouts<'a> {
     },
     /// The directory holds everything below, already merged; whiteouts remove from it.
     Apply,
-}
-
-/// How much a layer may hold before it is taken for an attack on the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of all files together.
-    pub bytes: u64,
-    /// Entries of the archive.
-    pub entries: u64,
-    /// How many times as large as the blob as shipped, if that is known, the archive may be.
-    /// Small archives are exempt: see [`EXEMPT_FROM_RATIO`].
-    pub ratio: u64,
-    /// The size of the blob as it was shipped, in bytes.
-    pub shipped: Option<u64>,
 }
 
 /// A directory for what is not in its place yet, inside the one that is unpacked into: only there
@@ -127,17 +112,8 @@ pub enum UnpackError {
         path: RootedPath,
     },
     /// There is more than any honest layer has.
-    #[error(
-        "the layer has more than {limit} {what}, which looks like an attack on the disk; if you trust it, set {setting} to a larger number"
-    )]
-    Limit {
-        /// What there is too much of.
-        what: &'static str,
-        /// How much was allowed.
-        limit: u64,
-        /// The environment variable that allows more.
-        setting: &'static str,
-    },
+    #[error("the layer is refused: {0}")]
+    TooMuch(#[from] TooMuch),
 }
 
 /// Unpacks one layer's uncompressed `archive` into the directory `into`.
@@ -153,13 +129,13 @@ pub fn unpack(
     archive: impl Read,
     into: &RootDir,
     whiteouts: Whiteouts<'_>,
-    limits: &Limits,
+    bounds: Bounds,
 ) -> Result<Report, UnpackError> {
     match whiteouts {
         Whiteouts::Overlay { userxattr, lower } => {
-            stream(archive, into, limits)?.settle_overlay(into, userxattr, lower)
+            stream(archive, into, bounds)?.settle_overlay(into, userxattr, lower)
         }
-        Whiteouts::Apply => apply::apply(archive, into, limits),
+        Whiteouts::Apply => apply::apply(archive, into, bounds),
     }
 }
 
@@ -187,37 +163,6 @@ impl UnpackError {
         }
     }
 }
-
-impl Limits {
-    /// The limits, with what the environment says where it says something. `environment` looks
-    /// up a variable.
-    pub fn from_environment(environment: &dyn Fn(&str) -> Option<String>) -> Self {
-        let number = |name| environment(name).and_then(|text| text.trim().parse().ok());
-        let default = Self::default();
-        Self {
-            bytes: number(MOST_BYTES).unwrap_or(default.bytes),
-            entries: number(MOST_ENTRIES).unwrap_or(default.entries),
-            ratio: number(MOST_RATIO).unwrap_or(default.ratio),
-            shipped: None,
-        }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        let Bounds { bytes, ratio } = Bounds::default();
-        Self {
-            bytes,
-            entries: 10_000_000,
-            ratio,
-            shipped: None,
-        }
-    }
-}
-
-const MOST_BYTES: &str = "CORACLE_LAYER_MAX_BYTES";
-const MOST_ENTRIES: &str = "CORACLE_LAYER_MAX_ENTRIES";
-const MOST_RATIO: &str = "CORACLE_LAYER_MAX_RATIO";
 
 impl Report {
     /// One sentence for each kind of thing that was refused, to be shown once.

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use nix::errno::Errno;
 use rustix::fs::FileType;
 
-use super::{EXEMPT_FROM_RATIO, Limits, Report, UnpackError};
+use super::{Report, UnpackError};
 use crate::layer::tar::{self, Entry, TarError};
-use crate::layer::{Layer, Whiteout};
+use crate::layer::{Bounds, Layer, Whiteout};
 use crate::linux::meta::{self, Refused};
 use crate::linux::root::{Dir, RootDir};
 use crate::linux::sys::SysError;
@@ -59,9 +59,9 @@ const LONGEST_PATH: usize = 4095;
 pub(in crate::linux) fn stream(
     archive: impl Read,
     into: &RootDir,
-    limits: &Limits,
+    bounds: Bounds,
 ) -> Result<Streamed, UnpackError> {
-    let mut writer = Writer::new(into, limits);
+    let mut writer = Writer::new(into, bounds);
     let archive = BufReader::with_capacity(HEADERS, archive);
     let mut failed = None;
     let read = tar::read(archive, &mut |entry, content| {
@@ -79,7 +79,7 @@ pub(in crate::linux) fn stream(
 
 /// Writes everything that `layer` adds into the empty directory `into`.
 pub(super) fn write_layer(layer: &Layer, into: &RootDir) -> Result<Streamed, UnpackError> {
-    let mut writer = Writer::new(into, &Limits::default());
+    let mut writer = Writer::new(into, Bounds::NONE);
     let mut first_paths: BTreeMap<*const Node, &RootedPath> = BTreeMap::new();
     for (path, node) in &layer.adds {
         let first = *first_paths.entry(Arc::as_ptr(node)).or_insert(path);
@@ -105,31 +105,26 @@ struct Writer<'a> {
     /// their parent with the one before.
     parent: Option<(RootedPath, Dir)>,
     streamed: Streamed,
-    limits: Limits,
+    bounds: Bounds,
     buffer: Vec<u8>,
 }
 
 impl<'a> Writer<'a> {
-    fn new(root: &'a RootDir, limits: &Limits) -> Self {
+    fn new(root: &'a RootDir, bounds: Bounds) -> Self {
         let mut streamed = Streamed::default();
         streamed.directories.insert(RootedPath::root(), None);
         Self {
             root,
             parent: None,
             streamed,
-            limits: *limits,
+            bounds,
             buffer: vec![0; CHUNK],
         }
     }
 
     fn entry(&mut self, entry: Entry, content: &mut dyn Read) -> Result<(), UnpackError> {
         self.streamed.report.entries += 1;
-        within(
-            "entries",
-            self.streamed.report.entries,
-            self.limits.entries,
-            super::MOST_ENTRIES,
-        )?;
+        self.bounds.check_entries(self.streamed.report.entries)?;
         match entry {
             Entry::Hide(whiteout) => {
                 short_enough(whiteout.path())?;
@@ -141,11 +136,11 @@ impl<'a> Writer<'a> {
                 meta,
                 kind,
                 size,
-                offset,
+                ..
             } => {
                 short_enough(&path)?;
                 if matches!(kind, Kind::File(_)) {
-                    self.count_bytes(size, offset)?;
+                    self.count_bytes(size)?;
                 }
                 self.add(&path, meta, &kind, content)
             }
@@ -288,17 +283,10 @@ impl<'a> Writer<'a> {
     }
 
     /// Refuses a layer that is too large before its content is written.
-    fn count_bytes(&mut self, size: u64, offset: u64) -> Result<(), UnpackError> {
+    fn count_bytes(&mut self, size: u64) -> Result<(), UnpackError> {
         let report = &mut self.streamed.report;
         report.bytes = report.bytes.saturating_add(size);
-        within("bytes", report.bytes, self.limits.bytes, super::MOST_BYTES)?;
-        if let Some(shipped) = self.limits.shipped {
-            let most = shipped.saturating_mul(self.limits.ratio);
-            let end = offset.saturating_add(size);
-            let what = "bytes, more than honest compression gives,";
-            within(what, end, most.max(EXEMPT_FROM_RATIO), super::MOST_RATIO)?;
-        }
-        Ok(())
+        Ok(self.bounds.check_bytes(report.bytes)?)
     }
 }
 
@@ -383,21 +371,5 @@ fn short_enough(path: &RootedPath) -> Result<(), UnpackError> {
     Err(UnpackError::TooLong {
         start: path.to_text().chars().take(60).collect(),
         length,
-    })
-}
-
-fn within(
-    what: &'static str,
-    count: u64,
-    limit: u64,
-    setting: &'static str,
-) -> Result<(), UnpackError> {
-    if count <= limit {
-        return Ok(());
-    }
-    Err(UnpackError::Limit {
-        what,
-        limit,
-        setting,
     })
 }

@@ -118,7 +118,7 @@ fn unpacked_digest(layer: &Digest, load: &Load) -> Result<Digest, ArchiveError> 
             source,
         },
     };
-    let mut archive = Hashing::new(compress::bounded(blob, load.bounds).map_err(unpack)?);
+    let mut archive = Hashing::new(compress::decoder(blob, load.bounds).map_err(unpack)?);
     io::copy(&mut archive, &mut io::sink()).map_err(unpack)?;
     let (_, digest, _) = archive.finish();
     Ok(digest)

@@ -9,7 +9,7 @@ use super::spool::{Unpacked, store_blob};
 use super::{ArchiveError, Files, Load, Loaded, images, load, oci, run};
 use crate::digest::{Digest, DigestError};
 use crate::event::{Event, ignore};
-use crate::layer::compress::Bounds;
+use crate::layer::Bounds;
 use crate::path::RootedPath;
 use crate::spec::{Descriptor, Index, Platform};
 use crate::store::{MOST_IN_MEMORY, Store, StoreError, without_names};

@@ -91,7 +91,7 @@ fn unpack(packed: &Digest, load: &Load) -> Result<Descriptor, ArchiveError> {
         layer: packed.clone(),
         source,
     };
-    let mut archive = compress::bounded(load.store.open(packed)?, load.bounds).map_err(unpack)?;
+    let mut archive = compress::decoder(load.store.open(packed)?, load.bounds).map_err(unpack)?;
     let mut writer = load.store.create()?;
     io::copy(&mut archive, &mut writer).map_err(unpack)?;
     let (digest, size) = writer.commit(None)?;

@@ -29,7 +29,7 @@ use std::io::{self, Read};
 use super::{Store, StoreError, gc};
 use crate::digest::{DiffId, Digest, DigestError};
 use crate::event::Event;
-use crate::layer::compress::{self, Bounds};
+use crate::layer::{Bounds, compress};
 use crate::path::RootedPath;
 use crate::reference::{Reference, ReferenceError};
 use crate::spec::{Descriptor, Platform};
@@ -69,7 +69,7 @@ pub fn load(
         let Some(archive) = archive.take() else {
             return Ok(Vec::new());
         };
-        let archive = compress::bounded(archive, bounds).map_err(ArchiveError::Read)?;
+        let archive = compress::decoder(archive, bounds).map_err(ArchiveError::Read)?;
         let mut files = spool::spool(archive, store, bounds)?;
         images(&mut files, load)
     })

@@ -5,8 +5,8 @@ use std::io::{self, Read, Write};
 
 use super::{ArchiveError, Files, blob_path};
 use crate::digest::{DiffId, Digest, DigestError, Hasher};
+use crate::layer::Bounds;
 use crate::layer::ahead::Beside;
-use crate::layer::compress::Bounds;
 use crate::layer::tar::{self, Entry, TarError};
 use crate::path::RootedPath;
 use crate::store::{MOST_IN_MEMORY, Store, StoreError};
