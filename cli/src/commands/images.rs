@@ -71,25 +71,31 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     if options.tree {
         return tree(options, &filters, images).map(|()| u8::from(damaged));
     }
-    let users = layer_users(&images);
-    let mut rows = Vec::new();
+    let mut accepted = Vec::new();
     for (image, reference) in lines(&images) {
         if filters.accept(image, reference, &images)? {
-            rows.push(row(image, reference, &users, options.no_trunc));
+            accepted.push((image, reference));
         }
     }
     let text = if options.quiet && options.format.format.is_none() {
-        let mut ids: Vec<_> = rows.iter().map(|row| row.shown["ID"].as_str()).collect();
+        let mut ids: Vec<_> = accepted.iter().map(|(image, _)| image.image.id()).collect();
         ids.dedup();
-        ids.into_iter()
-            .flatten()
-            .flat_map(|id| [id, "\n"])
-            .collect()
+        let id = |id| shown(id, options.no_trunc);
+        ids.into_iter().flat_map(|it| [id(it), "\n"]).collect()
     } else {
-        listing(rows, options.digests).render(&format)?
+        let users = layer_users(&images);
+        let rows = accepted
+            .into_iter()
+            .map(|(image, reference)| row(image, reference, &users, options.no_trunc));
+        listing(rows.collect(), options.digests).render(&format)?
     };
     output::print(&text)?;
     Ok(u8::from(damaged))
+}
+
+/// An ID as the table has it.
+fn shown(id: &Digest, no_trunc: bool) -> &str {
+    if no_trunc { id.as_str() } else { id.short() }
 }
 
 /// The tree of the images that the filters accept by at least one of their names.
@@ -162,7 +168,7 @@ fn row(
             "Repository": repository,
             "Tag": tag,
             "Digest": digest,
-            "ID": if no_trunc { id.as_str() } else { id.short() },
+            "ID": shown(id, no_trunc),
             "CreatedSince": since,
             "CreatedAt": created.map_or("N/A".to_owned(), time::Moment::table),
             "Size": size(shared + unique),
