@@ -142,13 +142,26 @@ fn a_file_that_wants_no_warnings_is_not_built_with_one() {
     };
     let warned = "FROM scratch as x\nCOPY Dockerfile /\n";
     sandbox.file("app/Dockerfile", warned);
-    build(&sandbox, &[]).succeeds();
+    let told = build(&sandbox, &[]).succeeds();
+    told.complains(&["1 warning found", "FromAsCasing", "(line 1)"]);
+    let words = |words: &str| format!("BUILDKIT_DOCKERFILE_CHECK={words}");
+    let none = build(&sandbox, &["--build-arg", &words("skip=all")]).succeeds();
+    assert!(!none.stderr.contains("FromAsCasing"), "{}", none.stderr);
+    let refused = build(&sandbox, &["--build-arg", &words("error=true")]).exits(1);
+    refused.complains(&["FromAsCasing", "BUILDKIT_DOCKERFILE_CHECK=error=true"]);
+    let misread = build(&sandbox, &["--build-arg", &words("eror=true")]).exits(1);
+    misread.complains(&["no option `eror`", "write error"]);
+    sandbox.file("app/Dockerfile", format!("# check=sikp=all\n{warned}"));
+    build(&sandbox, &[])
+        .exits(1)
+        .complains(&["no option `sikp`"]);
     sandbox.file("app/Dockerfile", format!("# check=error=true\n{warned}"));
     let refused = build(&sandbox, &[]).exits(1);
     refused.complains(&["check=error=true", "FromAsCasing", "Dockerfile:2"]);
     let skipped = format!("# check=skip=FromAsCasing;error=true\n{warned}");
     sandbox.file("app/Dockerfile", skipped);
-    build(&sandbox, &[]).succeeds();
+    let silent = build(&sandbox, &[]).succeeds();
+    assert!(!silent.stderr.contains("FromAsCasing"), "{}", silent.stderr);
 }
 
 #[test]

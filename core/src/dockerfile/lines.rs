@@ -109,11 +109,9 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(source: &'a str) -> Self {
-        // A byte order mark is what some editors put there, not part of the file.
-        let at = source.len() - source.strip_prefix('\u{feff}').unwrap_or(source).len();
         Self {
             source,
-            at,
+            at: top(source),
             line: 0,
             escape: Escape::default(),
             directives: Vec::new(),
@@ -290,8 +288,12 @@ impl<'a> Reader<'a> {
         if self.directives_done {
             return false;
         }
-        let Some((name, value)) = split_directive(self.source, range.clone()) else {
-            self.directives_done = true;
+        // A file that can be run names its program first; as in BuildKit, directives follow, all
+        // but `escape`.
+        let program = self.line == 1 && self.source[range.clone()].starts_with("#!");
+        let directive = split_directive(self.source, range.clone());
+        let Some((name, value)) = directive else {
+            self.directives_done = !program;
             return false;
         };
         let span = Span::new(range.start, range.end);
@@ -300,7 +302,7 @@ impl<'a> Reader<'a> {
             diagnostics.push(Diagnostic::error("DuplicateDirective", span, message));
             return true;
         }
-        if *name == "escape" {
+        if *name == "escape" && !self.source[top(self.source)..].starts_with("#!") {
             match value.as_str() {
                 "\\" => self.escape = Escape::Backslash,
                 "`" => self.escape = Escape::Backtick,
@@ -334,6 +336,12 @@ impl<'a> Reader<'a> {
             comments.push(Spanned::new(text.to_owned(), span));
         }
     }
+}
+
+/// Where the first line begins: a byte order mark is what some editors put there, not part of the
+/// file.
+fn top(source: &str) -> usize {
+    source.len() - source.strip_prefix('\u{feff}').unwrap_or(source).len()
 }
 
 /// `# name = value`, if the name is one of ours; any other comment is just that.
@@ -437,6 +445,10 @@ mod tests {
             "# escape=`\nRUN a\\\nRUN b `\n c",
             &[("RUN a\\", 2, 2), ("RUN b  c", 3, 4)],
         );
+        check(
+            "\u{feff}#!/x\n# escape=`\nRUN a`\nRUN b\\\n c",
+            &[("RUN a`", 3, 3), ("RUN b c", 4, 5)],
+        );
         check("\\\n\\\nRUN", &[("RUN", 1, 3)]);
         check("a \\", &[("a ", 1, 1)]);
     }
@@ -477,6 +489,12 @@ mod tests {
             &["DuplicateDirective"],
         );
         check("#escape=\n", &[], &[]);
+        check(
+            "#!/usr/bin/env build\n# check=skip=all\n",
+            &[("check", "skip=all")],
+            &[],
+        );
+        check("# a\n#!/bin/x\n# check=skip=all\n", &[], &[]);
     }
 
     #[test]

@@ -82,8 +82,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         &mut find,
     )
     .map_err(|error| report::plan_error(error, &sources))?;
-    check::refuse(&sources, &store, context)?;
-    report::warnings(&plan, &sources, options.quiet);
+    check::before(&plan, &sources, options, &store, context)?;
     if options.pull && !options.quiet {
         output::note(&output::warning(
             "--pull: nothing can be fetched from a registry here (yet), so the images that are \

@@ -60,6 +60,10 @@ An archive for ADD, or as the context, of more than --max-bytes (unpacked), --ma
 its packed size) or --max-entries is refused: it looks like an attack on the disk or the
 memory.
 
+What BuildKit's checks find is told and stops nothing, unless the Dockerfile begins with
+`# check=error=true`; `# check=skip=NAME,NAME` turns checks off. Both are given for one build
+by --build-arg BUILDKIT_DOCKERFILE_CHECK=skip=NAME;error=true, in place of the file's own.
+
 What every step printed is kept in build.log in the state directory until the next build.
 The exit code is 1 for a Dockerfile that cannot be built; when a RUN fails, it is that
 command's. All problems that can be seen beforehand are reported at once.

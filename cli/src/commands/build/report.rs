@@ -84,17 +84,6 @@ pub(super) fn before(event: &Event, options: &Options) {
     }
 }
 
-/// Prints what should be known although it stops nothing.
-pub(super) fn warnings(plan: &Plan, sources: &Sources, quiet: bool) {
-    if !quiet {
-        output::note(&rendered(
-            &plan.warnings,
-            &sources.name,
-            &sources.dockerfile,
-        ));
-    }
-}
-
 /// Every problem of a Dockerfile that cannot be built.
 pub(super) fn plan_error(error: PlanError, sources: &Sources) -> Failure {
     match error {

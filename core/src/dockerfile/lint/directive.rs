@@ -1,6 +1,6 @@
 //! `# check=skip=…;error=true;experimental=…`: which findings a file wants to hear of.
 
-use super::rule::{Rule, rules};
+use super::rule::{Rule, rule, rules};
 use crate::diagnostic::{Diagnostic, Span, did_you_mean};
 use crate::dockerfile::ast::Dockerfile;
 
@@ -25,15 +25,18 @@ struct Names {
 impl Wishes {
     /// Reads the directive of a file; what it gets wrong is reported.
     pub(super) fn read(file: &Dockerfile, findings: &mut Vec<Diagnostic>) -> Self {
+        match file.directive("check") {
+            Some(directive) => Self::parse(&directive.value, directive.value.span.start, findings),
+            None => Self::default(),
+        }
+    }
+
+    /// Reads what stands behind `check=`, which begins at byte `start` of its source.
+    pub(super) fn parse(text: &str, start: usize, findings: &mut Vec<Diagnostic>) -> Self {
         let mut wishes = Self::default();
-        let Some(directive) = file.directive("check") else {
-            return wishes;
-        };
-        let text = directive.value.as_str();
         let place = |part: &str| {
             // A part is a slice of the text, and the text stands in the source as it is.
-            let offset = part.as_ptr() as usize - text.as_ptr() as usize;
-            let start = directive.value.span.start + offset;
+            let start = start + part.as_ptr() as usize - text.as_ptr() as usize;
             Span::new(start, start + part.len())
         };
         for part in text
@@ -59,10 +62,14 @@ impl Wishes {
         wishes
     }
 
-    /// Whether findings of this rule are wanted.
+    /// Whether findings of this rule are wanted. As in BuildKit, `skip` does not reach the
+    /// experimental ones: whoever names those means it.
     pub(super) fn want(&self, name: &str) -> bool {
-        let experimental = rules().any(|rule| rule.name == name && rule.experimental);
-        !self.skip.contain(name) && (!experimental || self.experimental.contain(name))
+        if rule(name).is_some_and(|rule| rule.experimental) {
+            self.experimental.contain(name)
+        } else {
+            !self.skip.contain(name)
+        }
     }
 }
 

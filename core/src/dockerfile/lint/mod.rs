@@ -41,6 +41,8 @@ pub struct Options<'a> {
     pub ignore: Option<&'a Ignore>,
     /// The variables that base images set.
     pub environment: Environment<'a>,
+    /// What counts in place of the file's `# check=`, as `skip=all;error=true`.
+    pub check: Option<&'a str>,
 }
 
 impl Default for Options<'_> {
@@ -48,6 +50,7 @@ impl Default for Options<'_> {
         Self {
             ignore: None,
             environment: &|_| None,
+            check: None,
         }
     }
 }
@@ -56,6 +59,7 @@ impl std::fmt::Debug for Options<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Options")
             .field("ignore", &self.ignore)
+            .field("check", &self.check)
             .finish_non_exhaustive()
     }
 }
@@ -67,9 +71,15 @@ pub struct Linted {
     pub findings: Vec<Diagnostic>,
     /// Whether the file asks for warnings to be errors, by `# check=error=true`.
     pub strict: bool,
+    wishes: Wishes,
 }
 
 impl Linted {
+    /// Whether findings of this rule are wanted, whoever makes them.
+    pub fn wants(&self, rule: &str) -> bool {
+        self.wishes.want(rule)
+    }
+
     /// Whether the file fails: it has an error, or warnings and wants none.
     pub fn fails(&self) -> bool {
         let warns = |finding: &Diagnostic| finding.severity >= Severity::Warning;
@@ -80,7 +90,11 @@ impl Linted {
 /// Checks every rule that the file does not turn off. `parsed` is what [`parse`] made of `source`.
 pub fn lint(source: &str, parsed: &Parsed, options: &Options<'_>) -> Linted {
     let mut findings = Vec::new();
-    let wishes = Wishes::read(&parsed.dockerfile, &mut findings);
+    let wishes = match options.check {
+        // What is wrong with it stands in no file; [`check_words`] tells whoever gave it.
+        Some(text) => Wishes::parse(text, 0, &mut Vec::new()),
+        None => Wishes::read(&parsed.dockerfile, &mut findings),
+    };
     findings.extend(parsed.diagnostics.iter().cloned());
     let view = View::new(source, &parsed.dockerfile, options);
     for rule in rules() {
@@ -100,7 +114,15 @@ pub fn lint(source: &str, parsed: &Parsed, options: &Options<'_>) -> Linted {
     Linted {
         findings,
         strict: wishes.error,
+        wishes,
     }
+}
+
+/// What is wrong with the words of a `check`, with spans in those words.
+pub fn check_words(text: &str) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    Wishes::parse(text, 0, &mut findings);
+    findings
 }
 
 /// A finding with what its rule says.

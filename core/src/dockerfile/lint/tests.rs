@@ -215,6 +215,52 @@ fn a_file_says_what_it_wants_to_hear() {
 }
 
 #[test]
+fn skipping_all_does_not_reach_the_experimental_checks() {
+    let check = |words: &str, expected: &[&str]| {
+        let source = format!("# check={words}\nFROM scratch AS Base\n# not its name\nARG x=1\n");
+        let rules: Vec<_> = findings(&source, "").iter().map(|f| f.rule).collect();
+        assert_eq!(rules, expected, "{words}");
+    };
+    let experimental = ["InvalidDefinitionDescription"];
+    check("skip=all", &[]);
+    check("skip=all;experimental=all", &experimental);
+    check(
+        "experimental=InvalidDefinitionDescription;skip=InvalidDefinitionDescription,StageNameCasing",
+        &experimental,
+    );
+}
+
+#[test]
+fn who_builds_may_say_what_is_checked() {
+    let source = "# check=skip=all\nFROM scratch AS Base\nWORKDIR a\n";
+    let check = |words: &str, expected: &[&str], strict: bool| {
+        let options = Options {
+            check: Some(words),
+            ..Options::default()
+        };
+        let linted = lint(source, &parse(source), &options);
+        let rules: Vec<_> = linted.findings.iter().map(|f| f.rule).collect();
+        assert_eq!((rules.as_slice(), linted.strict), (expected, strict));
+    };
+    // The file's own words count for nothing then, whatever they are.
+    check("", &["StageNameCasing", "WorkdirRelativePath"], false);
+    check(
+        "skip=StageNameCasing;error=1",
+        &["WorkdirRelativePath"],
+        true,
+    );
+    let rules = |words| {
+        check_words(words)
+            .iter()
+            .map(|f| f.rule)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(rules("skip=all;error=true"), [""; 0]);
+    assert_eq!(rules("sikp=all;error=x"), ["InvalidDirective"; 2]);
+    assert_eq!(rules("skip=StageNameCasin"), ["UnknownRule"]);
+}
+
+#[test]
 fn errors_cannot_be_turned_off() {
     let source = "# check=skip=all\nFROM scratch AS Base\nCOPY a b /c\nRUM\n";
     let rules: Vec<_> = findings(source, "").iter().map(|f| f.rule).collect();
