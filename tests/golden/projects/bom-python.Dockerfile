@@ -1,0 +1,3 @@
+﻿FROM python:3.13
+COPY . /app
+CMD ["python", "/app/main.py"]

@@ -1,0 +1,6 @@
+# Just a comment, so that what follows is one, too.
+# escape=`
+# syntax=nothing/here
+FROM alpine:3.22
+RUN echo a \
+    b
