@@ -1,12 +1,11 @@
 //! The build cache on disk: one small file an entry, shared by processes.
 
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::cache::{Cache, Entry};
@@ -91,17 +90,21 @@ impl CacheDirectory {
 impl Cache for CacheDirectory {
     fn get(&self, key: &CacheKey) -> Result<Option<Entry>, StoreError> {
         let path = self.step(key);
-        let entry = read(&path)?;
+        let Some((file, bytes)) = contents(&path)? else {
+            return Ok(None);
+        };
+        let entry = serde_json::from_slice(&bytes).ok();
         if entry.is_some() {
             // That it was used is told by its time. If that cannot be set, it is only older.
-            let file = fs::OpenOptions::new().write(true).open(&path);
-            let _ = file.and_then(|file| file.set_modified(SystemTime::now()));
+            let _ = file.set_modified(SystemTime::now());
         }
         Ok(entry)
     }
 
     fn put(&self, key: &CacheKey, entry: &Entry) -> Result<(), StoreError> {
-        write(&self.step(key), entry)
+        let path = self.step(key);
+        let bytes = serde_json::to_vec(entry).map_err(|e| at("write", &path)(e.into()))?;
+        write(&path, &bytes)
     }
 
     fn last(&self, place: &str) -> Result<Option<KeyParts>, StoreError> {
@@ -109,24 +112,42 @@ impl Cache for CacheDirectory {
     }
 
     fn remember(&self, place: &str, parts: &KeyParts) -> Result<(), StoreError> {
-        write(&self.place(place), parts)
+        let path = self.place(place);
+        let bytes = serde_json::to_vec(parts).map_err(|e| at("write", &path)(e.into()))?;
+        // Mostly nothing has changed since the last build. To see that costs a tenth of a
+        // replacement, for which ext4 has to find the new file its place on the disk at once.
+        if contents(&path)?.is_some_and(|(_, there)| there == bytes) {
+            return Ok(());
+        }
+        write(&path, &bytes)
     }
 }
 
 /// What a file holds; nothing when it is not there or damaged.
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreError> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+    let contents = contents(path)?;
+    Ok(contents.and_then(|(_, bytes)| serde_json::from_slice(&bytes).ok()))
+}
+
+/// An open file and its bytes; nothing when it is not there.
+fn contents(path: &Path) -> Result<Option<(File, Vec<u8>)>, StoreError> {
+    let read = || {
+        let mut file = File::open(path)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok::<_, io::Error>((file, bytes))
+    };
+    match read() {
+        Ok(contents) => Ok(Some(contents)),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(at("read", path)(e)),
     }
 }
 
-fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), StoreError> {
+fn write(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let temporary = path.with_extension(format!("{}-{number}.tmp", std::process::id()));
-    let bytes = serde_json::to_vec(value).map_err(|e| at("write", path)(e.into()))?;
     fs::write(&temporary, bytes).map_err(at("write", &temporary))?;
     fs::rename(&temporary, path).map_err(at("rename to", path))
 }
@@ -138,6 +159,8 @@ fn at(action: &str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
     use super::*;
     use crate::build::cache::MemoryCache;
     use crate::digest::DiffId;
@@ -196,6 +219,26 @@ mod tests {
         set(&first);
         cache.get(&second).unwrap();
         assert_eq!(order(), [first, second]);
+    }
+
+    #[test]
+    fn what_a_place_remembers_is_written_when_it_changes() {
+        let place = tempfile::tempdir().unwrap();
+        let cache = CacheDirectory::open(place.path()).unwrap();
+        let mut parts = KeyParts::default();
+        let mut remember = |instruction: &str| {
+            parts.instruction = instruction.to_owned();
+            cache.remember("here", &parts).unwrap();
+            assert_eq!(cache.last("here").unwrap().as_ref(), Some(&parts));
+            // Kept open, so that no other file gets its number.
+            let file = File::open(cache.place("here")).unwrap();
+            (file.metadata().unwrap().ino(), file)
+        };
+        let (first, _open) = remember("RUN true");
+        let (same, _open_too) = remember("RUN true");
+        let (other, _) = remember("RUN false");
+        assert_eq!(first, same);
+        assert_ne!(first, other);
     }
 
     #[test]

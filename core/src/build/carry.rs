@@ -162,6 +162,9 @@ impl<C: Cache> CarriedCache<'_, C> {
 impl<C: Cache> Cache for CarriedCache<'_, C> {
     fn get(&self, key: &CacheKey) -> Result<Option<Entry>, StoreError> {
         let own = self.own.get(key)?;
+        if self.carried.is_empty() {
+            return Ok(own);
+        }
         if let Some(entry) = &own
             && self.store.0.size(&entry.layer.blob.digest)?.is_some()
         {
