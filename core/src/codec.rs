@@ -5,6 +5,7 @@ use std::io::{self, BufRead, Read};
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 
 /// Unpacks Zstandard frames.
+#[allow(clippy::unnecessary_wraps)] // its native twin may fail
 pub(crate) fn zstd_decoder<'a>(
     blob: impl BufRead + Send + 'a,
 ) -> io::Result<Box<dyn Read + Send + 'a>> {
@@ -43,23 +44,22 @@ struct Frames<R> {
 impl<R: BufRead + Send> Read for Frames<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         loop {
-            let decoder = match &mut self.decoder {
-                Some(decoder) => decoder,
-                None => {
-                    if self.source.fill_buf()?.is_empty() {
-                        return Ok(0);
+            let decoder = if let Some(decoder) = &mut self.decoder {
+                decoder
+            } else {
+                if self.source.fill_buf()?.is_empty() {
+                    return Ok(0);
+                }
+                let mut decoder = Box::new(ruzstd::decoding::FrameDecoder::new());
+                match decoder.init(&mut self.source) {
+                    Ok(()) => self.decoder.insert(decoder),
+                    Err(FrameDecoderError::ReadFrameHeaderError(
+                        ReadFrameHeaderError::SkipFrame { length, .. },
+                    )) => {
+                        skip(&mut self.source, length.into())?;
+                        continue;
                     }
-                    let mut decoder = Box::new(ruzstd::decoding::FrameDecoder::new());
-                    match decoder.init(&mut self.source) {
-                        Ok(()) => self.decoder.insert(decoder),
-                        Err(FrameDecoderError::ReadFrameHeaderError(
-                            ReadFrameHeaderError::SkipFrame { length, .. },
-                        )) => {
-                            skip(&mut self.source, length.into())?;
-                            continue;
-                        }
-                        Err(error) => return Err(io::Error::other(error)),
-                    }
+                    Err(error) => return Err(io::Error::other(error)),
                 }
             };
             if !decoder.is_finished() {
