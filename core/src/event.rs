@@ -77,6 +77,44 @@ pub enum Event {
         /// Its size as a blob, in bytes.
         size: u64,
     },
+    /// A blob is on its way between a registry and this machine, or need not be.
+    Transfer {
+        /// The blob's digest.
+        digest: Digest,
+        /// Its size, in bytes.
+        size: u64,
+        /// What happened.
+        state: Transfer,
+    },
+}
+
+/// How far a blob is on its way between a registry and this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum Transfer {
+    /// It will be moved.
+    Waiting,
+    /// It is already where it should be.
+    Present,
+    /// So many bytes of it have arrived here.
+    Receiving {
+        /// Bytes.
+        received: u64,
+    },
+    /// It has arrived here, and is what it should be.
+    Received,
+    /// So many bytes of it have left.
+    Sending {
+        /// Bytes.
+        sent: u64,
+    },
+    /// It has arrived there.
+    Sent,
+    /// It need not be sent: another repository there has it.
+    Mounted {
+        /// The repository.
+        from: String,
+    },
 }
 
 /// One request to the kernel, told: what `--explain` prints.

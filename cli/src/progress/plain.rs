@@ -84,6 +84,7 @@ impl Plain {
             }
             | Event::Started { .. }
             | Event::Output { .. }
+            | Event::Transfer { .. }
             | Event::Explain(_) => {}
             Event::Layer {
                 digest,

@@ -6,4 +6,21 @@
 //!
 //! Source: the [distribution specification](https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md).
 
+mod address;
+pub mod auth;
+mod blobs;
+pub mod client;
+pub mod copy;
+pub mod error;
+pub mod hosts;
 pub mod http;
+mod limits;
+pub mod login;
+mod manifests;
+mod parallel;
+pub mod pull;
+pub mod push;
+#[cfg(test)]
+mod tests;
+
+pub use blobs::Pieces;
