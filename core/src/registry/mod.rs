@@ -17,6 +17,8 @@ pub mod http;
 mod limits;
 pub mod login;
 mod manifests;
+#[cfg(feature = "net")]
+pub mod net;
 mod parallel;
 pub mod pull;
 pub mod push;

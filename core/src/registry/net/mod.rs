@@ -1,0 +1,3 @@
+//! Sockets under the registry protocol: the only place where it meets the network.
+
+pub mod client;
