@@ -22,6 +22,7 @@ pub mod net;
 mod parallel;
 pub mod pull;
 pub mod push;
+pub mod server;
 #[cfg(test)]
 mod tests;
 
