@@ -109,6 +109,7 @@ const KNOW_FILES: &[&str] = &[
     "build/carry_directory.rs",
     "build/load.rs",
     "build/net.rs",
+    "registry/net/server.rs",
     "runtime/bundle.rs",
     "store/archive/directory.rs",
     "store/layout.rs",
