@@ -10,7 +10,8 @@ use crate::commands::{
     diff, dockerfile_expand, dockerfile_explain, dockerfile_lint, dockerfile_parse,
     dockerignore_check, doctor, export, fsck, history, image_check, image_ls_files, image_tree,
     image_unpack, images, import, inspect, layer_apply, layer_diff, layer_ls, load, prune, ps,
-    reference_parse, rename, rm, rmi, run, save, start, system_df, system_prune, tag, version,
+    reference_parse, registry_serve, rename, rm, rmi, run, save, start, system_df, system_prune,
+    tag, version,
 };
 use crate::context::Context;
 use crate::failure::Outcome;
@@ -83,6 +84,9 @@ enum Command {
     /// Look at image references
     #[command(subcommand)]
     Reference(ReferenceCommand),
+    /// Manage a registry
+    #[command(subcommand)]
+    Registry(RegistryCommand),
     Rename(rename::Options),
     Rm(rm::Options),
     Rmi(rmi::Options),
@@ -178,6 +182,12 @@ enum ReferenceCommand {
     Parse(reference_parse::Options),
 }
 
+/// `coracle registry …`.
+#[derive(Debug, Subcommand)]
+enum RegistryCommand {
+    Serve(Box<registry_serve::Options>),
+}
+
 /// `coracle system …`.
 #[derive(Debug, Subcommand)]
 enum SystemCommand {
@@ -254,6 +264,9 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         }
         Command::Ps(options) => ps::run(&options, &context()?),
         Command::Reference(ReferenceCommand::Parse(options)) => reference_parse::run(&options),
+        Command::Registry(RegistryCommand::Serve(options)) => {
+            registry_serve::run(&options, &context()?)
+        }
         Command::Rename(options) => rename::run(&options, &context()?),
         Command::Rm(options) => rm::run(&options, &context()?),
         Command::Rmi(options) | Command::Image(ImageCommand::Rm(options)) => {

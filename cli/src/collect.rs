@@ -33,12 +33,17 @@ pub(crate) fn collect(store: &dyn Store, context: &Context) -> Result<Option<u64
     let Some(alone) = store.alone()? else {
         return Ok(None);
     };
+    let collected = gc::collect_alone(store, &roots(context)?, &alone)?;
+    Ok(Some(collected.bytes + remove_snapshots(store, context)?))
+}
+
+/// What keeps blobs beside the tags: the build cache and the containers.
+pub(crate) fn roots(context: &Context) -> Result<Vec<Descriptor>, Failure> {
     let mut roots = cache_roots(context)?;
     // A container keeps its image's layers, also when the image has lost its name.
     let containers = containers::all(context)?;
     roots.extend(containers.iter().map(|c| c.record.manifest.clone()));
-    let collected = gc::collect_alone(store, &roots, &alone)?;
-    Ok(Some(collected.bytes + remove_snapshots(store, context)?))
+    Ok(roots)
 }
 
 /// What build steps made is kept as long as the cache remembers the steps.

@@ -37,6 +37,7 @@ pub(crate) mod load;
 pub(crate) mod prune;
 pub(crate) mod ps;
 pub(crate) mod reference_parse;
+pub(crate) mod registry_serve;
 pub(crate) mod rename;
 pub(crate) mod rm;
 pub(crate) mod rmi;
