@@ -26,8 +26,10 @@ pub mod inside;
 pub mod leaks;
 pub mod person;
 pub mod podman;
+pub mod registry;
 pub mod sandbox;
 pub mod scene;
+pub mod wire;
 
 pub use archive::{Archive, Entry};
 pub use buildah::Buildah;

@@ -22,6 +22,7 @@ const PROGRAMS: &[(&str, &str, &[&str])] = &[
     ("c++", "g++", &["fuzz"]),
     ("crun", "crun", &["e2e", BENCH]),
     ("debootstrap", "debootstrap", &["e2e", BENCH]),
+    ("docker-registry", "docker-registry", &["e2e", BENCH]),
     ("dockerd", "docker.io", &["e2e", BENCH]),
     ("ip", "iproute2", &["e2e", BENCH]),
     ("iptables", "iptables", &["e2e", BENCH]),
