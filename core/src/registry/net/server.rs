@@ -196,6 +196,8 @@ async fn connection(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        // A client may say that it has said everything, and still wait for the answer.
+        .half_close(true)
         .header_read_timeout(limits.quiet)
         .max_header_size(limits.head)
         .max_buf_size(limits.head.max(64 << 10))
