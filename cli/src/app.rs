@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    base, build, builder_prune, commit, completion, container_prune, context_ls, cp, create, demo,
-    diff, dockerfile_expand, dockerfile_explain, dockerfile_lint, dockerfile_parse,
+    base, build, builder_prune, commit, completion, container_prune, context_ls, copy, cp, create,
+    demo, diff, dockerfile_expand, dockerfile_explain, dockerfile_lint, dockerfile_parse,
     dockerignore_check, doctor, export, fsck, history, image_check, image_ls_files, image_tree,
-    image_unpack, images, import, inspect, layer_apply, layer_diff, layer_ls, load, prune, ps,
-    reference_parse, registry_serve, rename, rm, rmi, run, save, start, system_df, system_prune,
-    tag, version,
+    image_unpack, images, import, inspect, layer_apply, layer_diff, layer_ls, load, login, logout,
+    manifest_inspect, prune, ps, pull, push, reference_parse, registry_serve, rename, rm, rmi, run,
+    save, start, system_df, system_prune, tag, tags, version,
 };
 use crate::context::Context;
 use crate::failure::Outcome;
@@ -56,6 +56,7 @@ enum Command {
     /// Look at build contexts
     #[command(subcommand)]
     Context(ContextCommand),
+    Copy(copy::Options),
     Cp(cp::Options),
     Create(Box<create::Options>),
     Demo(demo::Options),
@@ -80,7 +81,14 @@ enum Command {
     #[command(subcommand)]
     Layer(LayerCommand),
     Load(load::Options),
+    Login(login::Options),
+    Logout(logout::Options),
+    /// Look at manifests in registries
+    #[command(subcommand)]
+    Manifest(ManifestCommand),
     Ps(ps::Options),
+    Pull(pull::Options),
+    Push(push::Options),
     /// Look at image references
     #[command(subcommand)]
     Reference(ReferenceCommand),
@@ -97,6 +105,7 @@ enum Command {
     #[command(subcommand)]
     System(SystemCommand),
     Tag(tag::Options),
+    Tags(tags::Options),
     Version(version::Options),
 }
 
@@ -113,12 +122,20 @@ enum ImageCommand {
     Ls(images::Options),
     LsFiles(image_ls_files::Options),
     Prune(prune::ImageOptions),
+    Pull(pull::Options),
+    Push(push::Options),
     #[command(visible_alias = "remove")]
     Rm(rmi::Options),
     Save(save::Options),
     Tag(tag::Options),
     Tree(image_tree::Options),
     Unpack(image_unpack::Options),
+}
+
+/// `coracle manifest …`.
+#[derive(Debug, Subcommand)]
+enum ManifestCommand {
+    Inspect(manifest_inspect::Options),
 }
 
 /// `coracle builder …`.
@@ -220,6 +237,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Completion(options) => completion::run(&options),
         Command::Container(command) => container(command, &context()?),
         Command::Commit(options) => commit::run(&options, &context()?),
+        Command::Copy(options) => copy::run(&options, &context()?),
         Command::Cp(options) => cp::run(&options, &context()?),
         Command::Create(options) => create::run(&options, &context()?),
         Command::Diff(options) => diff::run(&options, &context()?),
@@ -262,7 +280,16 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Load(options) | Command::Image(ImageCommand::Load(options)) => {
             load::run(&options, &context()?)
         }
+        Command::Login(options) => login::run(&options),
+        Command::Logout(options) => logout::run(&options),
+        Command::Manifest(ManifestCommand::Inspect(options)) => manifest_inspect::run(&options),
         Command::Ps(options) => ps::run(&options, &context()?),
+        Command::Pull(options) | Command::Image(ImageCommand::Pull(options)) => {
+            pull::run(&options, &context()?)
+        }
+        Command::Push(options) | Command::Image(ImageCommand::Push(options)) => {
+            push::run(&options, &context()?)
+        }
         Command::Reference(ReferenceCommand::Parse(options)) => reference_parse::run(&options),
         Command::Registry(RegistryCommand::Serve(options)) => {
             registry_serve::run(&options, &context()?)
@@ -282,6 +309,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Tag(options) | Command::Image(ImageCommand::Tag(options)) => {
             tag::run(&options, &context()?)
         }
+        Command::Tags(options) => tags::run(&options),
         Command::Version(options) => version::run(&options),
     }
 }

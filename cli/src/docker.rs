@@ -9,8 +9,6 @@ pub(crate) enum Plan {
     Limits,
     /// With bridges, ports and names.
     Network,
-    /// With pull and push.
-    Registry,
     /// With volumes.
     Volumes,
     /// With compose.
@@ -28,7 +26,6 @@ impl Plan {
             Self::Engine => "it comes with the engine (chapter 18-engine)",
             Self::Limits => "it comes with cgroup limits (chapter 15-limits)",
             Self::Network => "it comes with bridges and ports (chapter 17-network)",
-            Self::Registry => "it comes with pull and push (chapter 05-registry)",
             Self::Volumes => "it comes with volumes (chapter 18-engine)",
             Self::Compose => "it comes with compose (chapter 19-compose)",
             Self::Later => "it has no place in the course so far",
@@ -94,21 +91,19 @@ const VERBS: &[(Plan, &[&str])] = &[
         &["stats", "update", "container stats", "container update"],
     ),
     (Plan::Network, &["network"]),
-    (
-        Plan::Registry,
-        &[
-            "pull",
-            "push",
-            "login",
-            "logout",
-            "image pull",
-            "image push",
-            "manifest",
-        ],
-    ),
     (Plan::Volumes, &["volume"]),
     (Plan::Compose, &["compose"]),
-    (Plan::Later, &["buildx", "init"]),
+    (
+        Plan::Later,
+        &[
+            "buildx",
+            "init",
+            "manifest annotate",
+            "manifest create",
+            "manifest push",
+            "manifest rm",
+        ],
+    ),
     (
         Plan::Never,
         &[
@@ -252,7 +247,13 @@ const FLAGS: &[(&str, Plan, &[&str])] = &[
             "--use-api-socket",
         ],
     ),
-    ("build", Plan::Registry, &["--push"]),
+    ("pull", Plan::Never, &["--disable-content-trust"]),
+    ("push", Plan::Never, &["--disable-content-trust"]),
+    (
+        "manifest inspect",
+        Plan::Later,
+        &["--insecure", "-v", "--verbose"],
+    ),
     (
         "build",
         Plan::Limits,
@@ -311,7 +312,7 @@ mod tests {
     #[test]
     fn what_docker_has_is_known() {
         assert_eq!(verb("logs"), Some(Plan::Engine));
-        assert_eq!(verb("image pull"), Some(Plan::Registry));
+        assert_eq!(verb("manifest create"), Some(Plan::Later));
         assert_eq!(verb("nonsense"), None);
         assert_eq!(flag("run", "-d"), Some(Plan::Engine));
         assert_eq!(flag("create", "-m"), Some(Plan::Limits));

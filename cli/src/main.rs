@@ -12,6 +12,7 @@
 //!  failure     an error as a person sees it, with its exit code
 //!  names       from what was typed to an image, and what was probably meant
 //!  containers  from what was typed to a container, and how one gets hold of it
+//!  registries/ where registries are, and who one is there
 //!  collect     taking away what nothing needs any more
 //!  commands/   one file a command: its options, and `run`
 //!  output/     tables, sizes and ages as Docker prints them, JSON, Go templates
@@ -29,6 +30,7 @@ mod failure;
 mod names;
 mod output;
 mod progress;
+mod registries;
 mod usage;
 
 use std::process::ExitCode;

@@ -14,6 +14,7 @@ fn the_same_machine_gives_the_same_image() {
             .arg("base")
             .args(["--format", "json"])
             .args(arguments)
+            .env("CORACLE_OFFLINE", "1")
             .env("CORACLE_ROOT", root.path())
             .env_remove("SOURCE_DATE_EPOCH")
             .output()
@@ -35,6 +36,7 @@ fn what_cannot_be_added_is_named() {
     let root = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_coracle"))
         .args(["base", "--add", "/nowhere/at/all"])
+        .env("CORACLE_OFFLINE", "1")
         .env("CORACLE_ROOT", root.path())
         .output()
         .unwrap();

@@ -32,6 +32,7 @@ fn command(directory: &Path, arguments: &[&str]) -> Command {
         .args(arguments)
         .current_dir(directory)
         .env("COLUMNS", "80")
+        .env("CORACLE_OFFLINE", "1")
         .env("CORACLE_ROOT", directory.join("state"))
         .env_remove("SOURCE_DATE_EPOCH")
         .stdin(Stdio::null());

@@ -19,6 +19,7 @@ fn coracle(root: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_coracle"))
         .args(arguments)
         .env("COLUMNS", "80")
+        .env("CORACLE_OFFLINE", "1")
         .env("CORACLE_ROOT", root)
         .output()
         .unwrap()
@@ -240,6 +241,7 @@ fn a_reader_that_goes_away_is_no_error() {
     let script = format!("{program} image ls-files app:2 | true; echo ${{PIPESTATUS[0]}}");
     let output = Command::new("bash")
         .args(["-c", &script])
+        .env("CORACLE_OFFLINE", "1")
         .env("CORACLE_ROOT", root.path())
         .output()
         .unwrap();
@@ -411,6 +413,7 @@ fn every_command_speaks_json() {
         let output = Command::new(env!("CARGO_BIN_EXE_coracle"))
             .args(*words)
             .args(["--format", "json"])
+            .env("CORACLE_OFFLINE", "1")
             .env("CORACLE_ROOT", root.path())
             .env("SOURCE_DATE_EPOCH", "1700000000")
             .output()

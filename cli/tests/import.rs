@@ -18,6 +18,7 @@ fn coracle(place: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_coracle"))
         .args(arguments)
         .current_dir(place)
+        .env("CORACLE_OFFLINE", "1")
         .env("CORACLE_ROOT", place.join("root"))
         .env("SOURCE_DATE_EPOCH", "1700000000")
         .stdin(Stdio::null())
@@ -117,6 +118,7 @@ fn packed_archives_are_the_same_layer_and_pipes_work() {
     }
     let output = Command::new(env!("CARGO_BIN_EXE_coracle"))
         .args(["import", "-"])
+        .env("CORACLE_OFFLINE", "1")
         .env("CORACLE_ROOT", place.join("root"))
         .stdin(fs::File::open(place.join("rootfs.tar")).unwrap())
         .output()

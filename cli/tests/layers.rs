@@ -15,6 +15,7 @@ fn coracle(place: &Path, line: &str) -> Output {
         .args(line.split_whitespace())
         .current_dir(place)
         .env("COLUMNS", "80")
+        .env("CORACLE_OFFLINE", "1")
         .env("CORACLE_ROOT", place.join("root"))
         .stdin(Stdio::null())
         .output()

@@ -25,6 +25,7 @@ fn coracle(directory: &Path, arguments: &[&str]) -> Output {
         .args(arguments)
         .current_dir(directory)
         .env("COLUMNS", "80")
+        .env("CORACLE_OFFLINE", "1")
         .env("CORACLE_ROOT", directory.join("state"))
         .output()
         .unwrap()

@@ -24,6 +24,7 @@ fn coracle(root: &Path, line: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_coracle"))
         .args(line.split_whitespace())
         .env("COLUMNS", "80")
+        .env("CORACLE_OFFLINE", "1")
         .env("CORACLE_ROOT", root)
         .stdin(Stdio::null())
         .output()

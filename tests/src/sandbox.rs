@@ -141,6 +141,7 @@ impl Sandbox {
             .env("USER", &self.person.name)
             .env("LANG", "C.UTF-8")
             .env("TERM", "dumb")
+            .env("CORACLE_OFFLINE", "1")
             .env("CORACLE_ROOT", self.root());
     }
 }

@@ -15,6 +15,7 @@ fn everybody_gets_the_same_base_from_this_machine() {
     let other = tempfile::tempdir().expect("a folder of our own");
     let ours = sandbox
         .stagehand(&sandbox.binary().to_string_lossy(), words)
+        .env("CORACLE_OFFLINE", "1")
         .env("CORACLE_ROOT", other.path())
         .run()
         .succeeds();

@@ -44,7 +44,7 @@ fn create(options: &ContainerOptions, context: &Context) -> Outcome {
     let Made {
         mut container,
         mut directory,
-    } = run::make(options, context, &mut on)?;
+    } = run::make(options, context, None, &mut on)?;
     // From here on it is there, also with --rm: that is for when it has run.
     container.set_status(Status::new())?;
     directory.stay();

@@ -6,6 +6,7 @@ mod explain;
 mod plain;
 mod terminal;
 mod transcript;
+mod transfer;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -18,6 +19,7 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 
 use crate::output;
 pub(crate) use transcript::Transcript;
+pub(crate) use transfer::{Direction, Transfers};
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -63,6 +65,21 @@ impl ExplainOption {
     pub(crate) fn is_asked(self) -> bool {
         self.style.is_some()
     }
+}
+
+/// The option of every command that asks a registry for something.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct ExplainHttpOption {
+    /// Tell each HTTP request, why it is made, and the chapter that teaches it
+    #[arg(
+        long = "explain",
+        value_name = "json",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "text",
+        hide_possible_values = true
+    )]
+    pub(crate) style: Option<Explain>,
 }
 
 /// What to show of a flow.

@@ -70,6 +70,8 @@ const ALIASES: &[&[&str]] = &[
     &["coracle image import", "coracle import"],
     &["coracle image load", "coracle load"],
     &["coracle image ls", "coracle images"],
+    &["coracle image pull", "coracle pull"],
+    &["coracle image push", "coracle push"],
     &["coracle image rm", "coracle rmi"],
     &["coracle image save", "coracle save"],
     &["coracle image tag", "coracle tag"],

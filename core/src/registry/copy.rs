@@ -10,7 +10,7 @@ use super::error::RegistryError;
 use super::manifests::Fetched;
 use super::parallel::each;
 use super::push::{Parts, parts, state, subject};
-use crate::event::{Event, Transfer};
+use crate::event::Event;
 use crate::image::find_manifest;
 use crate::reference::{Reference, Repository};
 use crate::spec::{Descriptor, Platform, media};
@@ -368,7 +368,6 @@ fn fill(
         }
     }
     writer.commit(Some(&blob.digest))?;
-    tell.say(progress(blob, Transfer::Received));
     Ok(())
 }
 

@@ -32,11 +32,13 @@ use coracle::store::Store;
 use self::caches::To;
 use self::context::Sources;
 use self::export::Export;
+use crate::commands::push;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::names;
 use crate::output;
 use crate::progress::{Style, Transcript, View, Watcher};
+use crate::registries::missing::{self, Told, When};
 pub(crate) use options::{Options, pairs, platform};
 use options::{jobs, no_cache_stages, plan_options, source_date_epoch, tags};
 
@@ -72,8 +74,9 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         &context.root,
         plan_options.time,
     )?;
-    let mut find =
-        |reference: &Reference, platform: &Platform| find_base(&*store, reference, platform);
+    let mut find = |reference: &Reference, platform: &Platform| {
+        find_or_pull(&*store, reference, platform, options)
+    };
     let plan = plan::plan(
         &parsed.dockerfile,
         parsed.diagnostics,
@@ -83,12 +86,6 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     )
     .map_err(|error| report::plan_error(error, &sources))?;
     check::before(&plan, &sources, options, &store, context)?;
-    if options.pull && !options.quiet {
-        output::note(&output::warning(
-            "--pull: nothing can be fetched from a registry here (yet), so the images that are \
-             here are used as they are; `coracle load` brings in newer ones",
-        ));
-    }
     if options.dry_run {
         output::print(&report::dry_run(&plan))?;
         return Ok(0);
@@ -134,6 +131,15 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
                 output::note(&output::warning(&warning));
             }
         }
+    }
+    if options.push {
+        push::built(
+            context,
+            &*store,
+            &tags,
+            options.explain.style,
+            options.quiet,
+        )?;
     }
     drop(hold);
     write_files(options, &built, &tags)?;
@@ -211,7 +217,29 @@ fn carry_out(
     built.map_err(|error| report::build_error(error, sources, &log, &transcript.path))
 }
 
-/// The image that FROM or COPY --from names. The message is one sentence.
+/// The image that FROM or COPY --from names, fetched from its registry if it is not here, or in
+/// any case with --pull. The message is one sentence.
+fn find_or_pull(
+    store: &dyn Store,
+    reference: &Reference,
+    platform: &Platform,
+    options: &Options,
+) -> Result<Image, String> {
+    let when = match options {
+        // A plan changes nothing.
+        Options { dry_run: true, .. } => return find_base(store, reference, platform),
+        Options { pull: true, .. } => When::Always,
+        _ => When::Missing,
+    };
+    let told = Told {
+        explain: options.explain.style,
+        quiet: options.quiet,
+    };
+    missing::image(store, platform, &reference.familiar(), when, told)
+        .map_err(|failure| failure.message.unwrap_or_default())
+}
+
+/// The image that FROM or COPY --from names, if it is here. The message is one sentence.
 pub(crate) fn find_base(
     store: &dyn Store,
     reference: &Reference,

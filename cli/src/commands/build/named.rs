@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use coracle::build::context::{Context, Named};
 use coracle::image::Image;
-use coracle::layer::{Bounds, compress};
+use coracle::layer::compress;
 use coracle::linux::archive::{read_stream, read_tree};
 use coracle::reference::Reference;
 use coracle::spec::Platform;
@@ -15,7 +15,7 @@ use coracle::store::archive::import_layout;
 use coracle::tree::Timestamp;
 
 use super::context::{fetched, ignore_file, is_http, is_repository, load_context};
-use super::find_base;
+use super::find_or_pull;
 use super::options::Options;
 use crate::failure::Failure;
 
@@ -42,8 +42,7 @@ pub(super) fn read(
         let reference: Reference = name
             .parse()
             .map_err(|e| wrong(format!("the name cannot be one of an image: {e}")))?;
-        let bounds = options.bounds.bounds();
-        let found = one(value, store, platform, bounds, state, time)
+        let found = one(value, store, platform, options, state, time)
             .map_err(|failure| failure.about(&format!("--build-context {option}")))?;
         named.insert(reference.canonical(), found);
     }
@@ -54,13 +53,14 @@ fn one(
     value: &str,
     store: &dyn Store,
     platform: &Platform,
-    bounds: Bounds,
+    options: &Options,
     state: &Path,
     time: Timestamp,
 ) -> Result<Named, Failure> {
+    let bounds = options.bounds.bounds();
     if let Some(image) = value.strip_prefix("docker-image://") {
         let reference: Reference = image.parse()?;
-        let image = find_base(store, &reference, platform).map_err(Failure::new)?;
+        let image = find_or_pull(store, &reference, platform, options).map_err(Failure::new)?;
         return Ok(Named::Image(Box::new(image)));
     }
     if let Some(layout) = value.strip_prefix("oci-layout://") {

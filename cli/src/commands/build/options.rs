@@ -39,7 +39,7 @@ Examples:
 PATH is the build context: the directory whose files COPY and ADD may take, without what
 .dockerignore leaves out. With - a tar archive on standard input, plain or packed with
 gzip, xz or zstd, is the context; anything else is a Dockerfile without one. -f - reads the
-Dockerfile from standard input. The base image must be here (`coracle images`).
+Dockerfile from standard input. A base image that is not here is pulled.
 --cache-to takes the cache elsewhere: type=inline into the image, for --cache-from IMAGE;
 type=local,dest=DIRECTORY[,mode=max] into a directory, for type=local,src=DIRECTORY.
 --build-context names more files and images for FROM, COPY --from and RUN --mount: a
@@ -141,6 +141,9 @@ pub(crate) struct Options {
     /// Always attempt to pull all referenced images
     #[arg(long)]
     pub(crate) pull: bool,
+    /// Push the image to the registry that its tags name
+    #[arg(long)]
+    pub(crate) push: bool,
     /// Suppress the build output and print image ID on success
     #[arg(short, long)]
     pub(crate) quiet: bool,

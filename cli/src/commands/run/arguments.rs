@@ -8,6 +8,7 @@ use super::options::{Surroundings, run_options};
 use crate::commands::completion;
 use crate::containers::container_name;
 use crate::failure::Failure;
+use crate::registries::missing::When;
 
 /// The options that `run` and `create` have in common.
 #[derive(Debug, clap::Args)]
@@ -65,9 +66,14 @@ pub(crate) struct ContainerOptions {
     /// Give extended privileges to this container: every capability, every system call
     #[arg(long)]
     pub(crate) privileged: bool,
-    /// Pull image before running: there is no registry yet, so an image must be here
-    #[arg(long, value_name = "string", default_value = "missing", value_parser = ["always", "missing", "never"])]
-    pub(crate) pull: String,
+    /// Pull image before running: always, missing or never
+    #[arg(
+        long,
+        value_name = "string",
+        default_value = "missing",
+        hide_possible_values = true
+    )]
+    pub(crate) pull: When,
     /// Suppress warnings
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -111,11 +117,6 @@ impl ContainerOptions {
 
     /// What the runtime is asked for.
     pub(super) fn read(&self) -> Result<RunOptions, Failure> {
-        if self.pull == "always" {
-            return Err(Failure::new(
-                "--pull always: Docker has this, Coracle does not (yet); it comes with pull and push (chapter 05-registry)",
-            ));
-        }
         let directory = std::env::current_dir()
             .map_err(|e| Failure::io("find out which directory this is", &e))?;
         let around = Surroundings {

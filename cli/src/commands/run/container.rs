@@ -20,7 +20,8 @@ use crate::commands::build::platform;
 use crate::containers as all_containers;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::names;
+use crate::progress::Explain;
+use crate::registries::missing::{self, Told};
 
 /// A container that was just made, its directory locked.
 pub(crate) struct Made {
@@ -36,6 +37,7 @@ pub(crate) struct Made {
 pub(crate) fn make(
     options: &ContainerOptions,
     context: &Context,
+    explain: Option<Explain>,
     on: &mut dyn FnMut(Event),
 ) -> Result<Made, Failure> {
     let run_options = options.read()?;
@@ -43,7 +45,7 @@ pub(crate) fn make(
     // From here on we are root: the machine's, or that of a user namespace of our own.
     userns::reenter(on)?;
     let store = context.store()?;
-    let image = image(options, context, &*store)?;
+    let image = image(options, context, &*store, explain)?;
     let others = all_containers::all(context)?;
     let taken = others.iter().map(|c| c.record.name.as_str());
     let name = match &options.name {
@@ -177,13 +179,17 @@ fn image(
     options: &ContainerOptions,
     context: &Context,
     store: &dyn Store,
+    explain: Option<Explain>,
 ) -> Result<Image, Failure> {
     let wanted = match &options.platform {
         None => context.platform.clone(),
         Some(text) => platform(text)?,
     };
-    let found = names::find(store, &wanted, options.image())?;
-    Ok(Image::open(store, &found.named.target, &wanted)?)
+    let told = Told {
+        explain,
+        quiet: options.quiet,
+    };
+    missing::image(store, &wanted, options.image(), options.pull, told)
 }
 
 /// Writes a file that must not be there yet, as Docker does with `--cidfile`.

@@ -108,7 +108,7 @@ fn start(options: &Options, context: &Context) -> Result<u8, Error> {
     let Made {
         mut container,
         mut directory,
-    } = make(asked, context, &mut on)?;
+    } = make(asked, context, options.explain.style, &mut on)?;
     let request = request(
         &container,
         streams(asked.tty, asked.interactive),

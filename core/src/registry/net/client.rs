@@ -23,7 +23,7 @@ pub struct Sockets {
     special: BTreeMap<String, Agent>,
 }
 
-/// Whose certificates are trusted at one host, besides the machine's own list.
+/// Whose certificates are trusted at one host, instead of the machine's own list.
 #[derive(Debug, Clone, Default)]
 pub struct Trust {
     /// Certificates of authorities, in PEM.
@@ -214,6 +214,10 @@ fn told(host: String, error: ureq::Error) -> TransportError {
                 | io::ErrorKind::NetworkUnreachable
                 | io::ErrorKind::NetworkDown
                 | io::ErrorKind::AddrNotAvailable => {
+                    TransportError::Unreachable { host, reason: text }
+                }
+                // The resolver's errors have no kind of their own.
+                _ if text.contains("lookup address") => {
                     TransportError::Unreachable { host, reason: text }
                 }
                 io::ErrorKind::TimedOut => lost(host, "it stood still for too long".to_owned()),
