@@ -28,6 +28,7 @@ const PROGRAMS: &[(&str, &str, &[&str])] = &[
     ("iptables", "iptables", &["e2e", BENCH]),
     ("jq", "jq", &[BENCH]),
     ("newuidmap", "uidmap", NAMESPACES),
+    ("openssl", "openssl", &["e2e"]),
     ("podman", "podman", &["e2e", BENCH]),
     ("python3", "python3-pip", &["e2e"]),
     ("script", "bsdutils", &["e2e"]),

@@ -87,7 +87,7 @@ impl Registries {
             if let Some(verify) = options.tls_verify {
                 known.verify(registry, verify);
             }
-            if known.is_insecure(registry) {
+            if known.is_insecure(registry) || options.tls_verify == Some(false) {
                 output::note(&output::warning(&format!(
                     "nobody looks whether {registry} is who it claims to be: whoever sits between may read and change what is sent, credentials included"
                 )));

@@ -423,7 +423,14 @@ impl<'a> Client<'a> {
         let Answer { response, uri } = answer;
         let (head, body) = response.into_parts();
         let limit = limits::told(&head.headers);
-        let said = told(&body.bytes(LARGEST_ANSWER).unwrap_or_default());
+        let body = body.bytes(LARGEST_ANSWER).unwrap_or_default();
+        let mut said = told(&body);
+        let is_clear = uri.scheme_str() == Some("http");
+        if body.is_empty() && head.status == StatusCode::UNAUTHORIZED {
+            "one has to log in".clone_into(&mut said);
+        } else if is_clear && head.status == StatusCode::BAD_REQUEST {
+            said += "; it was spoken to in the clear, so if it speaks TLS, say --tls-verify";
+        }
         let action = call.action.to_owned();
         let host = address::host(&uri);
         match head.status {
