@@ -90,6 +90,11 @@ impl Daemon {
         Some(daemon)
     }
 
+    /// The daemon's process, whose namespaces are its own.
+    pub fn id(&self) -> u32 {
+        self.running.as_ref().map_or(0, Running::id)
+    }
+
     /// A call of the client in the sandbox's folder.
     pub fn call(&self, words: &[&str]) -> Call {
         let mut command = Command::new("timeout");

@@ -86,9 +86,7 @@ impl DockerRegistry {
         if !installed("docker-registry") {
             return None;
         }
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address: SocketAddr = free.local_addr().unwrap();
-        drop(free);
+        let address = free_address();
         let config = format!(
             "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n\
              storage: {{filesystem: {{rootdirectory: {:?}}}, delete: {{enabled: true}}}}\n\
@@ -130,6 +128,12 @@ impl Drop for DockerRegistry {
             running.wait();
         }
     }
+}
+
+/// An address of the loopback that nobody listens on.
+pub fn free_address() -> SocketAddr {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    free.local_addr().unwrap()
 }
 
 /// A registry as a test asks it.
