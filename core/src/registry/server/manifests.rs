@@ -28,6 +28,7 @@ impl Server {
         version: &Version,
         head: bool,
     ) -> Result<Response, Refusal> {
+        self.fetch(name, version)?;
         let shelf = self.shelf(name)?.ok_or_else(|| name_unknown(name))?;
         let found = self.find(&shelf, version)?;
         let found = found.ok_or_else(|| manifest_unknown(name, version, &shelf))?;
@@ -219,7 +220,7 @@ impl Server {
     }
 
     /// Writes the manifest's blob under the very digest that it was pushed with.
-    fn keep(&self, digest: &Digest, bytes: &[u8]) -> Result<(), Refusal> {
+    pub(super) fn keep(&self, digest: &Digest, bytes: &[u8]) -> Result<(), Refusal> {
         if self.store.size(digest)? != Some(bytes.len() as u64) {
             let mut writer = self.store.create()?;
             std::io::Write::write_all(&mut writer, bytes)
@@ -232,7 +233,12 @@ impl Server {
     /// Notes a manifest in the store's index. A manifest belongs to a repository as long as one
     /// entry of it points there, so a tag that moves leaves an entry with the old digest behind:
     /// who pulls by digest still finds it.
-    fn enter(&self, name: &Name, version: &Version, target: &Descriptor) -> Result<(), Refusal> {
+    pub(super) fn enter(
+        &self,
+        name: &Name,
+        version: &Version,
+        target: &Descriptor,
+    ) -> Result<(), Refusal> {
         let _writing = self.writing();
         let shelf = self.shelf(name)?.unwrap_or_default();
         match version {
@@ -306,7 +312,7 @@ fn manifest_unknown(name: &Name, version: &Version, shelf: &Shelf) -> Refusal {
 
 /// Reads a manifest and decides what it is: what the header says, what the document itself says,
 /// and what is in it must agree, so that no two readers see two images in it.
-fn understand(bytes: &[u8], told: Option<&str>) -> Result<(Links, String), Refusal> {
+pub(super) fn understand(bytes: &[u8], told: Option<&str>) -> Result<(Links, String), Refusal> {
     let invalid = |message: String| {
         let mut refusal = Refusal::several(StatusCode::BAD_REQUEST);
         refusal.add("MANIFEST_INVALID", message, &Value::Null);

@@ -6,6 +6,7 @@
 //!   blobs           given out, whole or in part
 //!   uploads         blobs on their way in
 //!   lists           tags, repositories, referrers
+//!   mirror          what is not here is fetched from another registry
 //!   token           who is who, signed
 //!   page            the same for people
 //! ```
@@ -18,6 +19,7 @@ mod blobs;
 mod contents;
 mod lists;
 mod manifests;
+mod mirror;
 mod page;
 mod refusal;
 mod route;
@@ -36,6 +38,7 @@ use ::http::response::Builder;
 use ::http::{Method, Response as Head, StatusCode};
 
 pub use access::{Access, Check, Tokens};
+pub use mirror::Upstream;
 
 use super::http::{Body, Request, Response, Transport, TransportError};
 use crate::digest::Digest;
@@ -55,6 +58,8 @@ pub struct Server {
     settings: Settings,
     access: Access,
     outside: Outside,
+    /// The registry that this one is a mirror of.
+    upstream: Option<Upstream>,
     uploads: Uploads,
     /// What manifests name, so that they are parsed once.
     links: Mutex<BTreeMap<Digest, Arc<Links>>>,
@@ -121,6 +126,7 @@ impl Server {
             settings,
             access,
             outside,
+            upstream: None,
             uploads: Uploads::default(),
             links: Mutex::default(),
             writing: Mutex::default(),

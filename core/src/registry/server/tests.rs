@@ -1,8 +1,8 @@
 //! The server by itself: what is its own decision, not the specification's. What the
 //! specification demands has a test of its own in the conformance suite.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -11,12 +11,12 @@ use http::header::{AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, LOCATION, WWW_AUT
 use http::{HeaderName, Method};
 use serde_json::{Value, json};
 
-use super::{Access, Outside, Server, Settings, Tokens};
+use super::{Access, Outside, Server, Settings, Tokens, Upstream};
 use crate::digest::Digest;
-use crate::registry::http::{Body, Request};
+use crate::registry::http::{Body, Request, Response, Transport, TransportError};
 use crate::spec::{Descriptor, media};
 use crate::store::memory::MemoryStore;
-use crate::store::{TagStore as _, gc};
+use crate::store::{BlobStore as _, TagStore as _, gc};
 
 /// A server with a clock that stands still until it is moved.
 struct Registry {
@@ -568,4 +568,116 @@ fn the_page_shows_who_shares_what() {
     ] {
         assert!(page.contains(part), "{part}\n{page}");
     }
+}
+
+/// A registry that others mirror, with a plug that can be pulled.
+struct Distant {
+    registry: Registry,
+    asked: AtomicU64,
+    is_down: AtomicBool,
+    /// Content that is given instead of a blob's.
+    lies: Mutex<Option<&'static [u8]>>,
+}
+
+impl Transport for Distant {
+    fn send(&self, request: Request) -> Result<Response, TransportError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if self.is_down.load(Ordering::SeqCst) {
+            return Err(TransportError::Unreachable {
+                host: "distant.test".to_owned(),
+                reason: "no route to host".to_owned(),
+            });
+        }
+        let is_blob = request.uri().path().contains("/blobs/");
+        let response = self.registry.server.send(request)?;
+        match *self.lies.lock().unwrap() {
+            Some(lie) if is_blob => Ok(Response::new(Body::from(lie.to_vec()))),
+            _ => Ok(response),
+        }
+    }
+}
+
+fn mirror() -> (Arc<Distant>, Registry) {
+    let distant = Arc::new(Distant {
+        registry: Registry::open(),
+        asked: AtomicU64::new(0),
+        is_down: AtomicBool::new(false),
+        lies: Mutex::default(),
+    });
+    let mut mirror = Registry::open();
+    let transport: Arc<dyn Transport> = distant.clone();
+    mirror.server = mirror
+        .server
+        .mirroring(Upstream::new(transport, "http://distant.test/"));
+    (distant, mirror)
+}
+
+#[test]
+fn a_mirror_fetches_what_it_does_not_have_and_keeps_it() {
+    let (distant, mirror) = mirror();
+    let old = distant.registry.push("team/app", "v1", &["layer", "of v1"]);
+    let asked = || distant.asked.swap(0, Ordering::SeqCst);
+    let pull = |tag: &str| {
+        let answer = mirror.get(&format!("/v2/team/app/manifests/{tag}"));
+        answer.is(200).header("docker-content-digest").to_owned()
+    };
+    assert_eq!(pull("v1"), old.as_str());
+    assert_eq!(asked(), 4, "the manifest, the config, two layers");
+    assert_eq!(pull("v1"), old.as_str());
+    assert_eq!(asked(), 1, "tags move, so the tag alone is asked for");
+    let blob = format!("/v2/team/app/blobs/{}", Digest::of(b"of v1"));
+    assert_eq!(mirror.get(&blob).is(200).body, b"of v1");
+    assert_eq!(pull(old.as_str()), old.as_str());
+    assert_eq!(asked(), 0, "a digest does not move");
+    let new = distant.registry.push("team/app", "v1", &["layer", "of v2"]);
+    asked();
+    assert_eq!(pull("v1"), new.as_str());
+    assert_eq!(asked(), 2, "the manifest and the new layer");
+    mirror
+        .get("/v2/team/app/manifests/v9")
+        .refused(404, "MANIFEST_UNKNOWN");
+    mirror
+        .get("/v2/none/manifests/v1")
+        .refused(404, "NAME_UNKNOWN");
+    distant.is_down.store(true, Ordering::SeqCst);
+    assert_eq!(pull("v1"), new.as_str());
+    mirror
+        .get("/v2/team/app/manifests/v9")
+        .refused(502, "UNKNOWN");
+}
+
+#[test]
+fn a_mirror_keeps_nothing_that_is_not_whole() {
+    let (distant, mirror) = mirror();
+    distant.registry.push("a", "v1", &["layer"]);
+    *distant.lies.lock().unwrap() = Some(b"something else");
+    mirror.get("/v2/a/manifests/v1").refused(502, "UNKNOWN");
+    assert!(mirror.store.tags().unwrap().is_empty());
+    *distant.lies.lock().unwrap() = None;
+    mirror.get("/v2/a/manifests/v1").is(200);
+}
+
+#[test]
+fn a_mirror_fetches_of_an_index_what_is_asked_for() {
+    let (distant, mirror) = mirror();
+    let platforms: Vec<Value> = ["amd64", "arm64"]
+        .into_iter()
+        .map(|processor| {
+            let digest = distant.registry.push("a", processor, &[processor]);
+            let path = format!("/v2/a/manifests/{digest}");
+            let size = distant.registry.get(&path).body.len();
+            json!({ "mediaType": media::MANIFEST, "digest": digest, "size": size })
+        })
+        .collect();
+    let index = json!({ "schemaVersion": 2, "mediaType": media::INDEX, "manifests": platforms });
+    distant.registry.put("a", "v1", &index).is(201);
+    mirror.get("/v2/a/manifests/v1").is(200);
+    let size = |content: &[u8]| mirror.store.size(&Digest::of(content)).unwrap();
+    assert_eq!((size(b"amd64"), size(b"arm64")), (None, None));
+    let digest = platforms[1]["digest"].as_str().unwrap();
+    mirror.get(&format!("/v2/a/manifests/{digest}")).is(200);
+    assert_eq!((size(b"amd64"), size(b"arm64")), (None, Some(5)));
+    mirror
+        .get(&format!("/v2/a/blobs/{}", Digest::of(b"arm64")))
+        .is(200);
 }
