@@ -1,7 +1,7 @@
 //! Flattening: a stack of layers becomes the tree that a container sees.
 
 use std::fmt;
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 
 use super::{ImageError, StoredLayer};
@@ -41,15 +41,47 @@ pub fn gather_layer(
 ) -> Result<Layer, ImageError> {
     let archive = unpacked(store, stored, bounds)?;
     let reader = store.open(&archive)?;
-    let mut keep = |span: Span, reader: &mut dyn Read| {
+    gathered(store, stored, (&archive, bounds), reader, &mut |reader| {
         let mut reader = Hashing::new(reader);
         io::copy(&mut reader, &mut io::sink())?;
         let (_, digest, _) = reader.finish();
+        Ok(Some(digest))
+    })
+}
+
+/// Reads a layer as [`gather_layer`] does, but computes no digest: neither is the blob checked,
+/// nor are the files' digests known until somebody asks. For who wants to know which files there
+/// are and not what is in them; hashing is nearly all that reading a layer costs.
+pub fn skim_layer(
+    store: &Arc<dyn Store>,
+    stored: &StoredLayer,
+    bounds: Bounds,
+) -> Result<Layer, ImageError> {
+    let archive = unpacked(store, stored, bounds)?;
+    let missing = || StoreError::Missing {
+        digest: archive.clone(),
+    };
+    let size = store.size(&archive)?.ok_or_else(missing)?;
+    let reader = store.open_range(&archive, 0, size)?;
+    let reader = BufReader::with_capacity(128 << 10, reader);
+    gathered(store, stored, (&archive, bounds), reader, &mut |_| Ok(None))
+}
+
+/// The layer in `archive`, whose files are found again there. `digest` says what it makes of the
+/// bytes of each.
+fn gathered(
+    store: &Arc<dyn Store>,
+    stored: &StoredLayer,
+    (archive, bounds): (&Digest, Bounds),
+    reader: impl Read,
+    digest: &mut dyn FnMut(&mut dyn Read) -> io::Result<Option<Digest>>,
+) -> Result<Layer, ImageError> {
+    let mut keep = |span: Span, reader: &mut dyn Read| {
         Ok(Content::Source(Arc::new(BlobSpan {
             store: Arc::clone(store),
             archive: archive.clone(),
             span,
-            digest,
+            digest: digest(reader)?,
         })))
     };
     gather(reader, bounds, &mut keep).map_err(|source| ImageError::Layer {
@@ -81,7 +113,7 @@ pub fn blob_content(store: &Arc<dyn Store>, digest: &Digest, size: u64) -> Conte
         store: Arc::clone(store),
         archive: digest.clone(),
         span: Span { offset: 0, size },
-        digest: digest.clone(),
+        digest: Some(digest.clone()),
     }))
 }
 
@@ -90,7 +122,8 @@ struct BlobSpan {
     store: Arc<dyn Store>,
     archive: Digest,
     span: Span,
-    digest: Digest,
+    /// The digest of the bytes, if it was computed when they were found.
+    digest: Option<Digest>,
 }
 
 impl Source for BlobSpan {
@@ -105,7 +138,7 @@ impl Source for BlobSpan {
     }
 
     fn digest(&self) -> Option<Digest> {
-        Some(self.digest.clone())
+        self.digest.clone()
     }
 }
 

@@ -19,7 +19,7 @@ pub use chains::all_chains;
 pub use check::{Problem, check};
 pub use commit::{Draft, store_layer};
 pub use files::{FileRow, files, layer_files, layer_rows};
-pub use flatten::{blob_content, flatten, gather_layer};
+pub use flatten::{blob_content, flatten, gather_layer, skim_layer};
 pub use forest::{Branch, forest};
 pub use history::{HistoryRow, history};
 pub use import::{ImportError, store_archive};

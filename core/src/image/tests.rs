@@ -8,7 +8,7 @@ use crate::path::RootedPath;
 use crate::spec::{History, Index, Platform, media};
 use crate::store::Store;
 use crate::store::memory::MemoryStore;
-use crate::tree::{Node, Tree, listing};
+use crate::tree::{Kind, Node, Tree, listing};
 
 fn path(text: &str) -> RootedPath {
     RootedPath::parse(text).unwrap()
@@ -74,6 +74,45 @@ fn a_committed_image_opens_flattens_and_tells_its_history() {
         .unwrap();
     assert_eq!(upper[0].kind, "whiteout");
     assert_eq!(upper[0].path, "/etc/a");
+}
+
+#[test]
+fn a_layer_that_is_skimmed_is_the_same() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let stored = sample(store.as_ref()).layers().remove(0);
+    let skimmed = skim_layer(&store, &stored, Bounds::default()).unwrap();
+    assert_eq!(
+        skimmed,
+        gather_layer(&store, &stored, Bounds::default()).unwrap()
+    );
+    let Kind::File(content) = &skimmed.adds[2].1.kind else {
+        panic!("{skimmed:?}");
+    };
+    assert_eq!(content.read().unwrap(), b"2");
+    assert_eq!(content.digest().unwrap(), Digest::of(b"2"));
+}
+
+/// Who wants to know which files there are learns nothing of a blob whose bytes are damaged.
+#[cfg(feature = "fs")]
+#[test]
+fn a_layer_that_is_skimmed_is_not_checked() {
+    let directory = tempfile::tempdir().unwrap();
+    let layout = crate::store::layout::Layout::open(directory.path()).unwrap();
+    let stored = sample(&layout).layers().remove(0);
+    let blob = layout.blob_path(&stored.blob.digest);
+    let mut bytes = std::fs::read(&blob).unwrap();
+    let last = bytes.iter().rposition(|b| *b == b'2').unwrap();
+    bytes[last] = b'3';
+    std::fs::write(&blob, bytes).unwrap();
+    let store: Arc<dyn Store> = Arc::new(layout);
+    assert!(gather_layer(&store, &stored, Bounds::default()).is_err());
+    assert_eq!(
+        skim_layer(&store, &stored, Bounds::default())
+            .unwrap()
+            .adds
+            .len(),
+        3
+    );
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::tree::{Content, Kind, Timestamp, Tree};
 impl Performer<'_, '_> {
     /// Does what the step says.
     pub(super) fn make(
-        &self,
+        &mut self,
         step: &Step,
         draft: &Draft,
         inputs: Inputs,
@@ -34,12 +34,12 @@ impl Performer<'_, '_> {
         let layer = match &step.operation {
             Operation::Run(run) => return self.run(step, run, inputs, draft),
             Operation::Workdir(path) => {
-                let onto = self.tree(&draft.layers)?;
+                let onto = self.onto(&draft.layers)?;
                 copy::make_directory(path, &draft.config.config.user, time, &onto)
                     .map_err(|e| source_error(step.span, &e))?
             }
             Operation::Copy(copy) => {
-                let onto = self.tree(&draft.layers)?;
+                let onto = self.onto(&draft.layers)?;
                 let Inputs::Copied {
                     from,
                     picked,

@@ -6,6 +6,8 @@ mod make;
 mod parts;
 mod shared;
 
+use std::sync::Arc;
+
 use super::cache::Entry;
 use super::carry;
 use super::key::{CacheKey, KeyParts, Miss};
@@ -13,8 +15,8 @@ use super::plan::{Base, CopyFrom, Mounted, Operation, Plan, PlannedStage};
 use super::{BuildError, BuildOptions, Built, Host, StepReport};
 use crate::digest::ChainId;
 use crate::event::Event;
-use crate::image::{Draft, ImageError, StoredLayer, gather_layer, store_layer};
-use crate::layer::{apply, diff};
+use crate::image::{Draft, ImageError, StoredLayer, gather_layer, skim_layer, store_layer};
+use crate::layer::{Layer, apply, diff};
 use crate::spec::History;
 use crate::tree::{Timestamp, Tree};
 use inputs::Inputs;
@@ -75,6 +77,10 @@ struct Performer<'s, 'a> {
     /// The number of the step that people see now, from 1.
     number: usize,
     reports: Vec<StepReport>,
+    /// The chain ID of the layers so far.
+    chain: Option<ChainId>,
+    /// What the first so many of the layers make, once a step wanted to know.
+    onto: Option<(usize, Arc<Tree>)>,
 }
 
 impl Performer<'_, '_> {
@@ -107,6 +113,7 @@ impl Performer<'_, '_> {
             layer: None,
         });
         // The history grows step by step here; everything else comes from the plan.
+        self.chain = chain_id(&draft.layers);
         let mut history = std::mem::take(&mut draft.config.history);
         let mut created = draft.config.created.take();
         let mut seen = 1;
@@ -148,6 +155,7 @@ impl Performer<'_, '_> {
                 created: Some(time),
                 ..line
             });
+            self.chain = Some(ChainId::on(self.chain.as_ref(), &entry.layer.diff_id));
             draft.layers.push(entry.layer);
         }
         draft.config.history = history;
@@ -280,27 +288,40 @@ impl Performer<'_, '_> {
         Ok((None, parts.compare(cache.last(place)?.as_ref())))
     }
 
-    /// The tree of a stack, read from the store at most once by each stage.
+    /// The file system that the next step changes. What is in its files is not read, and only
+    /// the newest state is kept: a build of many steps has many of them.
+    fn onto(&mut self, layers: &[StoredLayer]) -> Result<Arc<Tree>, BuildError> {
+        let none = || (0, Arc::new(Tree::new()));
+        let (done, mut tree) = self.onto.take().unwrap_or_else(none);
+        for stored in &layers[done..] {
+            let layer = skim_layer(&self.host.store, stored, self.options.bounds)?;
+            lay(Arc::make_mut(&mut tree), stored, &layer)?;
+        }
+        self.onto = Some((layers.len(), Arc::clone(&tree)));
+        Ok(tree)
+    }
+
+    /// The tree of a stack that files are taken from, checked, and read from the store once.
     fn tree(&self, layers: &[StoredLayer]) -> Result<Tree, BuildError> {
         let id = chain_id(layers);
         if let Some(tree) = self.shared.known_tree(id.as_ref()) {
             return Ok(tree);
         }
-        let tree = match layers.split_last() {
-            None => Tree::new(),
-            Some((top, below)) => {
-                let mut tree = self.tree(below)?;
-                let layer = gather_layer(&self.host.store, top, self.options.bounds)?;
-                apply(&mut tree, &layer).map_err(|source| ImageError::Apply {
-                    digest: top.blob.digest.clone(),
-                    source,
-                })?;
-                tree
-            }
-        };
+        let mut tree = Tree::new();
+        for stored in layers {
+            let layer = gather_layer(&self.host.store, stored, self.options.bounds)?;
+            lay(&mut tree, stored, &layer)?;
+        }
         self.shared.keep_tree(id, &tree);
         Ok(tree)
     }
+}
+
+fn lay(tree: &mut Tree, stored: &StoredLayer, layer: &Layer) -> Result<(), ImageError> {
+    apply(tree, layer).map_err(|source| ImageError::Apply {
+        digest: stored.blob.digest.clone(),
+        source,
+    })
 }
 
 /// The stages that a step takes files from.

@@ -1,6 +1,6 @@
 //! What a step depends on, collected for its key.
 
-use super::{Inputs, Performer, chain_id};
+use super::{Inputs, Performer};
 use crate::build::BuildError;
 use crate::build::copy::{self, CopySpec};
 use crate::build::key::KeyParts;
@@ -16,7 +16,7 @@ impl Performer<'_, '_> {
         inputs: &Inputs,
     ) -> Result<KeyParts, BuildError> {
         let mut parts = KeyParts {
-            parent: chain_id(&draft.layers),
+            parent: self.chain.clone(),
             platform: draft.config.platform().to_string(),
             instruction: step.created_by.clone(),
             ..KeyParts::default()

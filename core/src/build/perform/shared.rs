@@ -79,6 +79,8 @@ impl<'a> Shared<'a> {
                 options: self.options,
                 number: 0,
                 reports: Vec::new(),
+                chain: None,
+                onto: None,
             };
             let result = performer.stage(index);
             let reports = performer.reports;
