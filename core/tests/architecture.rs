@@ -108,6 +108,8 @@ const KNOW_FILES: &[&str] = &[
     "build/cache_directory.rs",
     "build/carry_directory.rs",
     "build/load.rs",
+    "build/load/digests.rs",
+    "build/load/file.rs",
     "build/net.rs",
     "registry/net/server.rs",
     "runtime/bundle.rs",

@@ -83,11 +83,14 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         }
     }
     if bounds.is_everything() {
-        // What the last builds depended on is of no use without their steps.
-        let places = context.root.join("cache/places");
-        if places.is_dir() {
-            std::fs::remove_dir_all(&places)
-                .map_err(|e| Failure::io(format!("remove {}", places.display()), &e))?;
+        // What the last builds depended on is of no use without their steps, and what their
+        // files held is found again.
+        for name in ["cache/places", "cache/contexts"] {
+            let path = context.root.join(name);
+            if path.is_dir() {
+                std::fs::remove_dir_all(&path)
+                    .map_err(|e| Failure::io(format!("remove {}", path.display()), &e))?;
+            }
         }
     }
     let blobs = collect::collect(&*store, context)?.ok_or_else(in_use)?;

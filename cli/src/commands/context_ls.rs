@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use coracle::build::load::Digests;
 use coracle::path::RootedPath;
 use coracle::tree::{Kind, Node, Timestamp};
 use serde_json::json;
@@ -69,7 +70,13 @@ pub(crate) fn run(options: &Options, state: Option<&Path>) -> Outcome {
 /// Everything that is in the context, and everything that is left out of it, by path.
 fn rows(options: &Options, ignore: &IgnoreFile, state: Option<&Path>) -> Result<Vec<Row>, Failure> {
     let root = &options.directory;
-    let context = load_context(root, ignore, state, Timestamp::default())?;
+    let context = load_context(
+        root,
+        ignore,
+        state,
+        Timestamp::default(),
+        &Digests::default(),
+    )?;
     let mut paths: BTreeMap<&RootedPath, Option<&Node>> = BTreeMap::new();
     paths.extend(context.hidden.keys().map(|path| (path, None)));
     let files = context.tree.iter().filter(|(path, _)| !path.is_root());

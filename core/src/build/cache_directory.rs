@@ -144,7 +144,8 @@ fn contents(path: &Path) -> Result<Option<(File, Vec<u8>)>, StoreError> {
     }
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+/// Puts a small file in its place, all at once.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let temporary = path.with_extension(format!("{}-{number}.tmp", std::process::id()));

@@ -1,17 +1,23 @@
 //! Reading a build context from a directory of the host.
 
-use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+mod digests;
+mod file;
 
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+pub use self::digests::Digests;
+use self::digests::Known;
+use self::file::{HostFile, Stat};
 use super::context::Context;
-use crate::digest::{Digest, Hashing, Verify};
 use crate::dockerfile::ignore::{Above, Ignore};
 use crate::path::RootedPath;
-use crate::tree::{Content, Kind, Meta, Node, Source, Timestamp};
+use crate::tree::{Content, Kind, Meta, Node, Timestamp};
 
 /// A directory that cannot be a build context.
 #[derive(Debug, thiserror::Error)]
@@ -29,19 +35,39 @@ pub struct LoadError {
 ///
 /// Only names and metadata are read now; a file's bytes are read when a step needs them. Owners
 /// become root and times become `time`, so that the same sources make the same layer everywhere.
-/// The directory `state` is left out: it is where the build itself writes.
+/// The directory `state` is left out: it is where the build itself writes. A file that `digests`
+/// knows from an earlier build, and that nobody has changed since, need not be read to be hashed.
 pub fn load(
     root: &Path,
     patterns: &Ignore,
     ignore_file: &str,
     state: Option<&RootedPath>,
     time: Timestamp,
+    digests: &Digests,
 ) -> Result<Context, LoadError> {
+    let began = SystemTime::now();
+    load_at(root, patterns, ignore_file, state, time, digests, began)
+}
+
+/// The same at another time than now.
+fn load_at(
+    root: &Path,
+    patterns: &Ignore,
+    ignore_file: &str,
+    state: Option<&RootedPath>,
+    time: Timestamp,
+    digests: &Digests,
+    began: SystemTime,
+) -> Result<Context, LoadError> {
+    let known = digests.known(root, ignore_file);
+    let number = known.len();
     let mut loader = Loader {
         root,
         patterns,
         state,
         time,
+        known,
+        files: Vec::new(),
         context: Context {
             name: root.display().to_string(),
             tree: crate::tree::Tree::new(),
@@ -50,6 +76,7 @@ pub fn load(
         },
     };
     loader.directory(&RootedPath::root(), &Above::default())?;
+    digests.take(root, ignore_file, number, began, loader.files);
     Ok(loader.context)
 }
 
@@ -58,6 +85,9 @@ struct Loader<'a> {
     patterns: &'a Ignore,
     state: Option<&'a RootedPath>,
     time: Timestamp,
+    /// What earlier builds found, until it is taken.
+    known: Known,
+    files: Vec<(RootedPath, Arc<HostFile>)>,
     context: Context,
 }
 
@@ -106,11 +136,13 @@ impl Loader<'_> {
             let target = fs::read_link(&on_host).map_err(at("read link", &on_host))?;
             Kind::Symlink(target.as_os_str().as_bytes().to_vec())
         } else if file_type.is_file() {
-            Kind::File(Content::Source(Arc::new(HostFile {
-                path: on_host,
-                size: meta.size(),
-                digest: OnceLock::new(),
-            })))
+            let stat = Stat::of(meta);
+            let known = self.known.remove(path.as_bytes());
+            let known = known.filter(|(then, _)| *then == stat);
+            let file = HostFile::new(on_host, stat, known.map(|(_, digest)| digest));
+            let file = Arc::new(file);
+            self.files.push((path.clone(), Arc::clone(&file)));
+            Kind::File(Content::Source(file))
         } else {
             // Sockets, pipes and devices are no part of any source.
             return Ok(());
@@ -138,75 +170,6 @@ impl Loader<'_> {
     }
 }
 
-/// A file of the host.
-///
-/// Its digest is computed once. From then on every reading is checked against it: a file that
-/// changes between the key and the layer must not get into the cache under the wrong key.
-#[derive(Debug)]
-struct HostFile {
-    path: PathBuf,
-    size: u64,
-    digest: OnceLock<Digest>,
-}
-
-impl Source for HostFile {
-    fn size(&self) -> u64 {
-        self.size
-    }
-
-    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        let file = self.file()?;
-        match self.digest.get() {
-            Some(digest) => Ok(Box::new(Unchanged {
-                path: self.path.clone(),
-                file: Verify::new(file, digest.clone(), self.size),
-            })),
-            None => Ok(Box::new(file)),
-        }
-    }
-
-    fn digest(&self) -> Option<Digest> {
-        if let Some(digest) = self.digest.get() {
-            return Some(digest.clone());
-        }
-        // An unreadable file has no digest; whoever opens it learns why.
-        let mut reader = Hashing::new(self.file().ok()?);
-        io::copy(&mut reader, &mut io::sink()).ok()?;
-        let (_, digest, _) = reader.finish();
-        Some(self.digest.get_or_init(|| digest).clone())
-    }
-}
-
-/// Reads a file that has to be what it was.
-struct Unchanged {
-    path: PathBuf,
-    file: Verify<File>,
-}
-
-impl Read for Unchanged {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.file.read(buffer).map_err(|e| match e.kind() {
-            io::ErrorKind::InvalidData => {
-                let path = self.path.display();
-                io::Error::new(
-                    e.kind(),
-                    format!("{path} changed while it was built from: {e}"),
-                )
-            }
-            _ => e,
-        })
-    }
-}
-
-impl HostFile {
-    fn file(&self) -> io::Result<File> {
-        File::open(&self.path).map_err(|e| {
-            let path = self.path.display();
-            io::Error::new(e.kind(), format!("open {path}: {e}"))
-        })
-    }
-}
-
 fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LoadError {
     let path = path.display().to_string();
     move |source| LoadError {
@@ -219,6 +182,7 @@ fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LoadError 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::Digest;
     use crate::dockerfile::ignore;
     use crate::tree::listing;
 
@@ -243,7 +207,15 @@ mod tests {
             seconds: 7,
             nanos: 0,
         };
-        let context = load(place.path(), &patterns, ".dockerignore", None, time).unwrap();
+        let context = load(
+            place.path(),
+            &patterns,
+            ".dockerignore",
+            None,
+            time,
+            &Digests::default(),
+        )
+        .unwrap();
         let text = listing(&context.tree);
         let text: Vec<_> = text.lines().filter(|l| l.starts_with(['-', 'l'])).collect();
         insta::assert_snapshot!(text.join("\n"), @r"
@@ -268,7 +240,15 @@ mod tests {
         let place = directory(&["a", "state/store/blob", "b/state/c"]);
         let state = RootedPath::parse("state").unwrap();
         let time = Timestamp::default();
-        let context = load(place.path(), &Ignore::default(), "", Some(&state), time).unwrap();
+        let context = load(
+            place.path(),
+            &Ignore::default(),
+            "",
+            Some(&state),
+            time,
+            &Digests::default(),
+        )
+        .unwrap();
         let paths: Vec<_> = context.tree.iter().map(|(p, _)| p.to_string()).collect();
         assert_eq!(paths, ["/", "/a", "/b", "/b/state", "/b/state/c"]);
     }
@@ -277,7 +257,15 @@ mod tests {
     fn a_file_that_changes_after_its_key_was_made_is_refused() {
         let place = directory(&["a"]);
         let time = Timestamp::default();
-        let context = load(place.path(), &Ignore::default(), "", None, time).unwrap();
+        let context = load(
+            place.path(),
+            &Ignore::default(),
+            "",
+            None,
+            time,
+            &Digests::default(),
+        )
+        .unwrap();
         let node = context.tree.get(&RootedPath::parse("a").unwrap()).unwrap();
         let Kind::File(content) = &node.kind else {
             panic!("{node:?}");
@@ -297,7 +285,15 @@ mod tests {
     fn a_directory_that_is_not_there_is_named() {
         let place = directory(&[]);
         let root = place.path().join("nowhere");
-        let error = load(&root, &Ignore::default(), "", None, Timestamp::default()).unwrap_err();
+        let error = load(
+            &root,
+            &Ignore::default(),
+            "",
+            None,
+            Timestamp::default(),
+            &Digests::default(),
+        )
+        .unwrap_err();
         let text = error.to_string();
         assert!(
             text.starts_with("read directory ") && text.contains("nowhere"),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use coracle::build::load::Digests;
 use coracle::build::plan::Plan;
 use coracle::diagnostic::{Diagnostic, Lines, Severity, has_errors};
 use coracle::dockerfile::lint::{self, Origin};
@@ -163,7 +164,8 @@ fn linted(
 fn source(options: &Options) -> Result<(String, String, IgnoreFile), Failure> {
     let of_http = is_http(&options.path) && !is_repository(&options.path);
     if options.path == "-" || of_http {
-        let sources = Sources::read(options, Path::new("/"), Timestamp::default())?;
+        let digests = Digests::default();
+        let sources = Sources::read(options, Path::new("/"), Timestamp::default(), &digests)?;
         return Ok((sources.dockerfile, sources.name, IgnoreFile::default()));
     }
     let root = PathBuf::from(&options.path);

@@ -6,7 +6,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use coracle::build::context::Context;
-use coracle::build::{load, net};
+use coracle::build::load::{self, Digests};
+use coracle::build::net;
 use coracle::diagnostic::has_errors;
 use coracle::dockerfile::ignore::{self, Ignore};
 use coracle::layer::{compress, tar};
@@ -36,7 +37,12 @@ pub(super) struct Sources {
 
 impl Sources {
     /// Reads the Dockerfile, and the names of the files of the context.
-    pub(super) fn read(options: &Options, state: &Path, time: Timestamp) -> Result<Self, Failure> {
+    pub(super) fn read(
+        options: &Options,
+        state: &Path,
+        time: Timestamp,
+        digests: &Digests,
+    ) -> Result<Self, Failure> {
         if options.path == "-" {
             return Self::from_input(options, time);
         }
@@ -54,7 +60,7 @@ impl Sources {
         let from_input = file.as_os_str() == "-";
         let path = (!from_input).then(|| file.clone());
         let ignore = ignore_file(&root, path.as_deref())?;
-        let context = load_context(&root, &ignore, Some(state), time)?;
+        let context = load_context(&root, &ignore, Some(state), time, digests)?;
         Ok(Self {
             name: dockerfile_parse::name(&file),
             dockerfile,
@@ -276,15 +282,18 @@ impl IgnoreFile {
 }
 
 /// Reads the context without what the ignore file leaves out. Coracle's own `state`, if it is in
-/// there, is no source.
+/// there, is no source. What `digests` knows is not hashed again.
 pub(crate) fn load_context(
     root: &Path,
     ignore: &IgnoreFile,
     state: Option<&Path>,
     time: Timestamp,
+    digests: &Digests,
 ) -> Result<Context, Failure> {
     let state = state.and_then(|state| below(root, state));
-    load::load(root, &ignore.patterns, &ignore.name(), state.as_ref(), time).map_err(|error| {
+    let (patterns, name) = (&ignore.patterns, ignore.name());
+    let loaded = load::load(root, patterns, &name, state.as_ref(), time, digests);
+    loaded.map_err(|error| {
         let denied = error.source.kind() == ErrorKind::PermissionDenied;
         let failure = Failure::from(error);
         if denied {

@@ -17,6 +17,7 @@ use std::fs;
 use coracle::build::cache::Cache;
 use coracle::build::cache_directory::CacheDirectory;
 use coracle::build::carry::{CarriedCache, StoreOf};
+use coracle::build::load::Digests;
 use coracle::build::plan::{self, Plan};
 use coracle::build::{self, BuildOptions, Built, Host};
 use coracle::dockerfile;
@@ -62,7 +63,8 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     if !options.dry_run {
         userns::reenter(&mut |event| report::before(&event, options))?;
     }
-    let mut sources = Sources::read(options, &context.root, plan_options.time)?;
+    let digests = Digests::kept_in(context.root.join("cache/contexts"));
+    let mut sources = Sources::read(options, &context.root, plan_options.time, &digests)?;
     let parsed = dockerfile::parse(&sources.dockerfile);
     let store = context.store()?;
     // From the first blob to the tag, no collection may take away what has no name yet.
@@ -73,6 +75,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         &plan_options.platform,
         &context.root,
         plan_options.time,
+        &digests,
     )?;
     let mut find = |reference: &Reference, platform: &Platform| {
         find_or_pull(&*store, reference, platform, options)
@@ -116,7 +119,11 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         options: &build_options,
         cache: &cache,
     };
-    let built = carry_out(&work, options, surroundings, context, &store)?;
+    let built = carry_out(&work, options, surroundings, context, &store);
+    // Also after a build that failed: the next one begins with the same files. What cannot be
+    // written down is computed again, and stops nothing.
+    let _ = digests.save();
+    let built = built?;
     for to in &cache_to {
         let said = caches::write(to, &built, &own, &store, &plan_options.platform)?;
         if let Some(said) = said.filter(|_| !options.quiet) {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use coracle::build::context::{Context, Named};
+use coracle::build::load::Digests;
 use coracle::image::Image;
 use coracle::layer::compress;
 use coracle::linux::archive::{read_stream, read_tree};
@@ -26,6 +27,7 @@ pub(super) fn read(
     platform: &Platform,
     state: &Path,
     time: Timestamp,
+    digests: &Digests,
 ) -> Result<BTreeMap<String, Named>, Failure> {
     let mut named = BTreeMap::new();
     for option in &options.build_context {
@@ -42,7 +44,7 @@ pub(super) fn read(
         let reference: Reference = name
             .parse()
             .map_err(|e| wrong(format!("the name cannot be one of an image: {e}")))?;
-        let found = one(value, store, platform, options, state, time)
+        let found = one(value, store, platform, options, state, time, digests)
             .map_err(|failure| failure.about(&format!("--build-context {option}")))?;
         named.insert(reference.canonical(), found);
     }
@@ -56,6 +58,7 @@ fn one(
     options: &Options,
     state: &Path,
     time: Timestamp,
+    digests: &Digests,
 ) -> Result<Named, Failure> {
     let bounds = options.bounds.bounds();
     if let Some(image) = value.strip_prefix("docker-image://") {
@@ -86,7 +89,7 @@ fn one(
     let path = Path::new(value);
     let meta = std::fs::metadata(path).map_err(|e| Failure::io("look it up", &e))?;
     let context = if meta.is_dir() {
-        load_context(path, &ignore_file(path, None)?, Some(state), time)?
+        load_context(path, &ignore_file(path, None)?, Some(state), time, digests)?
     } else {
         Context::of_tree(value, &read_tree(path, bounds)?, time)
     };

@@ -10,6 +10,7 @@ use super::files::{Files, place};
 use super::{Finding, FsckError, Kind, names};
 use crate::build::cache::Entry;
 use crate::build::key::KeyParts;
+use crate::build::load::Digests;
 use crate::digest::{ChainId, Digest};
 
 /// Checks the files of the cache. Returns the chains that steps started from.
@@ -20,7 +21,11 @@ pub(super) fn check(
     findings: &mut Vec<Finding>,
 ) -> Result<BTreeSet<ChainId>, FsckError> {
     let mut chains = BTreeSet::new();
-    for (directory, what) in [("steps", "step"), ("places", "place")] {
+    for (directory, what) in [
+        ("steps", "step"),
+        ("places", "place"),
+        ("contexts", "context"),
+    ] {
         let directory = Path::new("cache").join(directory);
         for name in names(&root.join(&directory))? {
             let path = directory.join(&name);
@@ -36,10 +41,11 @@ pub(super) fn check(
                 findings.push(Finding::new(Kind::Stray, path, message));
                 continue;
             }
-            let wrong = if what == "step" {
-                read::<Entry>(&root.join(&path)).and_then(|entry| layer(&entry, files))
-            } else {
-                read::<KeyParts>(&root.join(&path)).map(|parts| chains.extend(parts.parent))
+            let file = root.join(&path);
+            let wrong = match what {
+                "step" => read::<Entry>(&file).and_then(|entry| layer(&entry, files)),
+                "place" => read::<KeyParts>(&file).map(|parts| chains.extend(parts.parent)),
+                _ => digests(&file),
             };
             if let Err((kind, message)) = wrong {
                 findings.push(Finding::new(kind, path, message));
@@ -53,6 +59,15 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<T, (Kind, String)> {
     let cannot = |e: String| (Kind::CacheEntry, format!("it cannot be understood: {e}"));
     let bytes = fs::read(path).map_err(|e| cannot(e.to_string()))?;
     serde_json::from_slice(&bytes).map_err(|e| cannot(e.to_string()))
+}
+
+/// Whether the digests of a context's files are those that were written down.
+fn digests(path: &Path) -> Result<(), (Kind, String)> {
+    if Digests::is_whole(path) {
+        return Ok(());
+    }
+    let message = "it cannot be understood: its digest is another, or it cannot be read";
+    Err((Kind::CacheEntry, message.to_owned()))
 }
 
 /// Whether the layer that a step made is there, and the one that the cache says.

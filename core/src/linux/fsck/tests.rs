@@ -535,6 +535,11 @@ const CASES: &[Case] = &[
         &[(Kind::CacheEntry, "cache/places/", "cannot be understood")],
     ),
     (
+        "the digests of a context are damaged",
+        |s| s.write(&format!("cache/contexts/{}", Digest::of(b"x").hex()), "x"),
+        &[(Kind::CacheEntry, "cache/contexts/", "cannot be understood")],
+    ),
+    (
         "strangers are in the cache",
         |s| {
             s.write("cache/steps/README", "hello");
