@@ -32,6 +32,42 @@ pub(crate) fn same_tree(expected: &Path, actual: &Path) -> Result<(), String> {
     output(&mut diff).map(drop)
 }
 
+/// Fails unless an archive has all that is in the folder `name` of `place`, and nothing else, by
+/// GNU tar. Times may be others.
+pub(crate) fn archive_of(archive: &Path, place: &Path, name: &str) -> Result<(), String> {
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text
+            .lines()
+            .map(|l| l.trim_end_matches('/').into())
+            .collect();
+        lines.sort_unstable();
+        lines
+    };
+    let listed = sorted(&output(Command::new("tar").arg("-tf").arg(archive))?);
+    let mut find = Command::new("find");
+    let there = sorted(&output(find.current_dir(place).arg(name))?);
+    if listed != there {
+        let (listed, there) = (listed.len(), there.len());
+        return Err(format!(
+            "the archive names {listed} entries, and not the {there} of the folder"
+        ));
+    }
+    let mut compare = Command::new("tar");
+    compare.arg("-C").arg(place).arg("-df").arg(archive);
+    let compared = compare
+        .output()
+        .map_err(|e| format!("cannot start {compare:?}: {e}"))?;
+    let said = [compared.stdout, compared.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    match said
+        .lines()
+        .find(|line| !line.ends_with("Mod time differs"))
+    {
+        Some(line) => Err(format!("the archive is wrong: {line}")),
+        None => Ok(()),
+    }
+}
+
 /// Fails unless a program prints just this.
 pub(crate) fn prints(command: &mut Command, expected: &str) -> Result<(), String> {
     let actual = output(command)?;
@@ -134,6 +170,35 @@ mod tests {
             symlink("else", t.join("d/link")).unwrap();
         };
         check("target", &target, false);
+    }
+
+    #[test]
+    fn an_archive_has_all_of_a_folder() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("tree/d");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("a"), "one").unwrap();
+        fs::write(folder.join("b"), "two").unwrap();
+        let archive = place.path().join("archive.tar");
+        let mut tar = Command::new("tar");
+        tar.arg("-C").arg(place.path()).args(["--mtime=@7", "-cf"]);
+        output(tar.arg(&archive).arg("tree")).unwrap();
+        let check = |part: Option<&str>| {
+            let found = archive_of(&archive, place.path(), "tree");
+            match part {
+                None => assert_eq!(found, Ok(())),
+                Some(part) => assert!(found.as_ref().unwrap_err().contains(part), "{found:?}"),
+            }
+        };
+        check(None);
+        fs::write(folder.join("b"), "new").unwrap();
+        check(Some("b: Contents differ"));
+        fs::write(folder.join("b"), "two").unwrap();
+        fs::set_permissions(folder.join("b"), fs::Permissions::from_mode(0o600)).unwrap();
+        check(Some("b: Mode differs"));
+        fs::set_permissions(folder.join("b"), fs::Permissions::from_mode(0o644)).unwrap();
+        fs::write(folder.join("c"), "").unwrap();
+        check(Some("names 4 entries, and not the 5"));
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub(crate) enum What {
     OfFastestPeer(f64),
     /// Its time is at most so many times that of this contender.
     Of(f64, &'static str),
+    /// Its time is at most so many milliseconds more than that of this contender.
+    Above(u64, &'static str),
     /// Its memory is at most so many MiB.
     Memory(u64),
     /// Its time is at most so many milliseconds.

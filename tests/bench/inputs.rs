@@ -89,6 +89,67 @@ pub(crate) fn large(inputs: &Path) -> Result<Archive, String> {
     archive(&folder)
 }
 
+/// A build context with a Dockerfile of this many instructions, FROM among them: a COPY, then
+/// other instructions in turn, and so on. `with_run` says whether RUN is one of them. The base is
+/// the Debian image.
+pub(crate) fn instructions(inputs: &Path, number: u32, with_run: bool) -> Result<PathBuf, String> {
+    let mut recipe = "FROM localhost/debian:gzip\n".to_owned();
+    for line in 1..number {
+        let line = match line % 4 {
+            1 => format!("COPY file-{line} /app/\n"),
+            2 => format!("ENV VARIABLE_{line}=value\n"),
+            3 if with_run => format!("RUN echo {line} > /app/run-{line}\n"),
+            3 => format!("ENV NAME_{line}=value\n"),
+            _ => format!("LABEL label-{line}=value\n"),
+        };
+        recipe.push_str(&line);
+    }
+    let name = format!(
+        "instructions-{number}{}",
+        if with_run { "-run" } else { "" }
+    );
+    dockerfile(inputs, &name, &recipe)
+}
+
+/// A build context with this Dockerfile and the files that it copies, small ones.
+pub(crate) fn dockerfile(inputs: &Path, name: &str, text: &str) -> Result<PathBuf, String> {
+    kept(inputs, name, text, &|folder| {
+        let write = |file: &str, content: &str| {
+            fs::write(folder.join(file), content).map_err(|e| e.to_string())
+        };
+        fs::create_dir_all(folder).map_err(|e| e.to_string())?;
+        write("Dockerfile", text)?;
+        let copied = text.lines().filter_map(|line| line.strip_prefix("COPY "));
+        for file in copied.filter_map(|words| words.split(' ').next()) {
+            write(file, &format!("this is {file}\n"))?;
+        }
+        Ok(())
+    })
+}
+
+/// A build context with so many files of less than `most` bytes below `tree`, which its
+/// Dockerfile copies into nothing.
+pub(crate) fn context(inputs: &Path, number: u32, most: u32) -> Result<PathBuf, String> {
+    let recipe = format!("{number} files below {most} bytes");
+    kept(inputs, &format!("context-{number}"), &recipe, &|folder| {
+        let content = noise(most as usize * 4);
+        for file in 0..number {
+            let directory = folder.join(format!("tree/{}/{}", file / 10_000, file / 100));
+            if file % 100 == 0 {
+                fs::create_dir_all(&directory).map_err(|e| e.to_string())?;
+            }
+            // Scattered sizes, and no two files alike.
+            let scattered = u64::from(file.wrapping_mul(2_654_435_761));
+            let size = ((scattered * u64::from(most)) >> 32) as usize;
+            let start = file as usize % (content.len() - most as usize);
+            let path = directory.join(format!("file-{file}"));
+            fs::write(path, &content[start..start + size]).map_err(|e| e.to_string())?;
+        }
+        let text = "FROM scratch\nCOPY tree /tree\n";
+        fs::write(folder.join("Dockerfile"), text).map_err(|e| e.to_string())
+    })
+}
+
 /// How many images [`ten_thousand`] has.
 pub(crate) const IMAGES: u32 = 10_000;
 
@@ -207,6 +268,29 @@ mod tests {
         let failing = kept(place.path(), "y", "", &|_| Err("no".into()));
         assert!(failing.unwrap_err().ends_with("/y: no"));
         assert!(!place.path().join("y.recipe").exists());
+    }
+
+    #[test]
+    fn a_context_has_what_its_dockerfile_copies() {
+        let place = tempfile::tempdir().unwrap();
+        let check = |number, with_run, copies: usize, runs: usize| {
+            let folder = instructions(place.path(), number, with_run).unwrap();
+            let text = fs::read_to_string(folder.join("Dockerfile")).unwrap();
+            let lines = |word: &str| text.lines().filter(|l| l.starts_with(word)).count();
+            assert_eq!(text.lines().count(), number as usize);
+            assert_eq!((lines("COPY"), lines("RUN")), (copies, runs), "{text}");
+            // And the Dockerfile itself.
+            assert_eq!(fs::read_dir(folder).unwrap().count(), copies + 1);
+        };
+        check(1, true, 0, 0);
+        check(10, true, 3, 2);
+        check(10, false, 3, 0);
+        check(100, true, 25, 25);
+        let folder = context(place.path(), 250, 1000).unwrap();
+        let files = output(Command::new("find").arg(&folder).args(["-type", "f"])).unwrap();
+        assert_eq!(files.lines().count(), 251);
+        let size = |file: &str| fs::metadata(folder.join(file)).unwrap().len();
+        assert!(size("tree/0/1/file-123") != size("tree/0/2/file-211"));
     }
 
     #[test]

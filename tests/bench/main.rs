@@ -28,7 +28,7 @@ use rows::ALL;
 const USAGE: &str = "\
 Usage:  cargo x bench [ROW...] [--list] [--runs N] [--out FILE]
 
-  ROW          a row, or how several begin: load, save
+  ROW          a row, or how several begin: load, save, build
   --list       name the rows
   --runs N     give everybody N turns
   --out FILE   where the table goes, instead of target/bench/images.md
@@ -146,6 +146,7 @@ fn introduction() -> String {
         ["podman", "--version"],
         ["skopeo", "--version"],
         ["umoci", "--version"],
+        ["buildah", "--version"],
         ["dockerd", "--version"],
         ["tar", "--version"],
     ] {

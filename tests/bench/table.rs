@@ -84,6 +84,14 @@ fn verdict(target: &Target, measured: &Measured) -> String {
             Some(theirs) => against(most, rival, theirs),
             None => unknown(),
         },
+        What::Above(most, rival) => match measured.time(rival) {
+            Some(theirs) => format!(
+                "{}: {ours} takes {} more than {rival}, at most {most} ms are wanted",
+                word(time <= theirs + Duration::from_millis(most)),
+                milliseconds(time.saturating_sub(theirs))
+            ),
+            None => unknown(),
+        },
         What::Memory(most) => match measured.memory(ours) {
             Some(bytes) => format!(
                 "{}: {ours} has {} of memory at most, {most} MiB are allowed",
@@ -163,6 +171,9 @@ mod tests {
                 target(What::Memory(64)),
                 target(What::Milliseconds(10)),
                 target(What::Of(1.0, "nobody")),
+                target(What::Above(22, "sum")),
+                target(What::Above(21, "sum")),
+                target(What::Above(0, "podman")),
             ],
             runs: 3,
         };
@@ -199,6 +210,9 @@ A small image.
 - met: load has 9 MiB of memory at most, 64 MiB are allowed
 - MISSED: load takes 30 ms, 10 ms are allowed
 - unknown: load or its rival was not measured
+- met: load takes 22 ms more than sum, at most 22 ms are wanted
+- MISSED: load takes 22 ms more than sum, at most 21 ms are wanted
+- met: load takes 0.0 ms more than podman, at most 0 ms are wanted
 - not measured: umoci, because it failed: no space
 - not measured: docker load, because dockerd is not installed
 ";

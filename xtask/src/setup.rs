@@ -15,7 +15,7 @@ use crate::wasm;
 /// begin that call it, or of the benchmark.
 const PROGRAMS: &[(&str, &str, &[&str])] = &[
     ("bsdtar", "libarchive-tools", &["e2e"]),
-    ("buildah", "buildah", &["e2e"]),
+    ("buildah", "buildah", &["e2e", BENCH]),
     ("busybox", "busybox-static", &["e2e"]),
     ("bzip2", "bzip2", &["cli", "e2e"]),
     ("containerd", "containerd", &["e2e"]),

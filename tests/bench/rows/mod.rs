@@ -7,6 +7,9 @@ use crate::frame::{Contender, Kind, Row};
 use crate::measure::Step;
 use crate::peers::{Absent, empty, found};
 
+mod build;
+mod builders;
+mod context;
 mod import;
 mod load;
 mod save;
@@ -52,6 +55,42 @@ pub(crate) const ALL: &[(&str, &str, Make)] = &[
         "store",
         "look something up in a store of 10,000 images",
         store::find,
+    ),
+    (
+        "build-cached",
+        "build six instructions, all cached",
+        build::six_cached,
+    ),
+    (
+        "build-hundred",
+        "build a hundred instructions, all cached",
+        build::hundred_cached,
+    ),
+    (
+        "build-six",
+        "build the six instructions, nothing cached",
+        build::six,
+    ),
+    (
+        "build-run",
+        "build RUN true, beside running true",
+        build::run_true,
+    ),
+    (
+        "build-steps",
+        "build 10, 100 and 1,000 instructions",
+        build::growth,
+    ),
+    ("build-copy", "copy 20,000 files of 500 MB", context::copy),
+    (
+        "build-changed",
+        "copy them again when one has changed",
+        context::changed,
+    ),
+    (
+        "build-files",
+        "copy 1,000, 10,000 and 100,000 files",
+        context::growth,
     ),
 ];
 
