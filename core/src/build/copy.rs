@@ -202,18 +202,18 @@ pub fn unpack(spec: &CopySpec, archive: &Tree, onto: &Tree) -> Result<Layer, Cop
     Ok(copier.finish())
 }
 
-/// The layers' common work: keeps what is added to which file system.
+/// The layers' common work: keeps what is added, and what the file system looks like with it.
 struct Copier<'a> {
     spec: &'a CopySpec,
     owner: Option<(u32, u32)>,
-    onto: &'a Tree,
+    onto: Tree,
     adds: BTreeMap<RootedPath, Arc<Node>>,
     /// Hard links among the sources stay hard links.
     copies: BTreeMap<*const Node, Arc<Node>>,
 }
 
 impl<'a> Copier<'a> {
-    fn new(spec: &'a CopySpec, onto: &'a Tree) -> Result<Self, CopyError> {
+    fn new(spec: &'a CopySpec, onto: &Tree) -> Result<Self, CopyError> {
         let owner = match &spec.chown {
             Some(text) => Some(accounts(onto)?.owner(text)?),
             None => None,
@@ -221,7 +221,7 @@ impl<'a> Copier<'a> {
         Ok(Self {
             spec,
             owner,
-            onto,
+            onto: onto.clone(),
             adds: BTreeMap::new(),
             copies: BTreeMap::new(),
         })
@@ -247,7 +247,7 @@ impl<'a> Copier<'a> {
             self.make_directory(&parent)?;
         }
         let is_directory = |kind: &Kind| *kind == Kind::Directory;
-        if let Some(there) = self.there(&path) {
+        if let Some(there) = self.onto.get(&path) {
             if is_directory(&there.kind) != is_directory(&node.kind)
                 && (is_directory(&there.kind) || !replace)
             {
@@ -270,7 +270,7 @@ impl<'a> Copier<'a> {
             }
             copy
         };
-        self.adds.insert(path, copy);
+        self.add(path, copy);
         Ok(())
     }
 
@@ -293,7 +293,7 @@ impl<'a> Copier<'a> {
     fn make_directory(&mut self, path: &RootedPath) -> Result<(), CopyError> {
         let chain: Vec<_> = path.ancestors().chain([path.clone()]).collect();
         for directory in chain {
-            match self.there(&directory).map(|node| &node.kind) {
+            match self.onto.get(&directory).map(|node| &node.kind) {
                 Some(Kind::Directory) => {}
                 Some(other) => {
                     return Err(CopyError::Conflict {
@@ -311,17 +311,16 @@ impl<'a> Copier<'a> {
                         ..Meta::new(0o755)
                     };
                     let kind = Kind::Directory;
-                    self.adds.insert(directory, Arc::new(Node { meta, kind }));
+                    self.add(directory, Arc::new(Node { meta, kind }));
                 }
             }
         }
         Ok(())
     }
 
-    /// What stands at a path, with what has been copied so far. Nothing that is copied takes a
-    /// directory's place, so nothing below another path goes.
-    fn there(&self, path: &RootedPath) -> Option<&Arc<Node>> {
-        self.adds.get(path).or_else(|| self.onto.get(path))
+    fn add(&mut self, path: RootedPath, node: Arc<Node>) {
+        self.onto.insert(path.clone(), Arc::clone(&node));
+        self.adds.insert(path, node);
     }
 
     fn finish(self) -> Layer {

@@ -1,5 +1,6 @@
 //! What a step reads: the files of a COPY, the mounts of a RUN.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -17,13 +18,13 @@ use crate::path::RootedPath;
 use crate::tree::{Tree, resolve};
 
 /// What a step reads besides the file system that it stands on.
-pub(super) enum Inputs {
+pub(super) enum Inputs<'a> {
     /// Nothing.
     Nothing,
     /// What a COPY takes.
     Copied {
         /// The tree that holds it.
-        from: Tree,
+        from: Cow<'a, Tree>,
         /// What of it.
         picked: Vec<Picked>,
         /// What was fetched, each with the tree that holds nothing else.
@@ -40,8 +41,8 @@ pub(super) enum Inputs {
     },
 }
 
-impl Performer<'_, '_> {
-    pub(super) fn inputs(&self, step: &Step) -> Result<Inputs, BuildError> {
+impl<'a> Performer<'_, 'a> {
+    pub(super) fn inputs(&self, step: &'a Step) -> Result<Inputs<'a>, BuildError> {
         match &step.operation {
             Operation::Metadata | Operation::Workdir(_) => Ok(Inputs::Nothing),
             Operation::Copy(copy) => self.copied(step, copy),
@@ -49,7 +50,7 @@ impl Performer<'_, '_> {
         }
     }
 
-    fn copied(&self, step: &Step, copy: &CopyStep) -> Result<Inputs, BuildError> {
+    fn copied(&self, step: &Step, copy: &'a CopyStep) -> Result<Inputs<'a>, BuildError> {
         let from = self.source_tree(&copy.from)?;
         let picked =
             copy::select(&copy.spec, &from).map_err(|e| self.copy_error(step, copy, &e))?;
@@ -70,19 +71,19 @@ impl Performer<'_, '_> {
         })
     }
 
-    fn source_tree(&self, from: &CopyFrom) -> Result<Tree, BuildError> {
+    fn source_tree(&self, from: &'a CopyFrom) -> Result<Cow<'a, Tree>, BuildError> {
         match from {
-            CopyFrom::Context => Ok(self.host.context.tree.clone()),
-            CopyFrom::Named(context) => Ok(context.tree.clone()),
+            CopyFrom::Context => Ok(Cow::Borrowed(&self.host.context.tree)),
+            CopyFrom::Named(context) => Ok(Cow::Borrowed(&context.tree)),
             CopyFrom::Stage(index) => {
                 let draft = self.finished(*index)?;
-                self.tree(&draft.layers)
+                self.tree(&draft.layers).map(Cow::Owned)
             }
-            CopyFrom::Image(image) => self.tree(&image.layers()),
+            CopyFrom::Image(image) => self.tree(&image.layers()).map(Cow::Owned),
         }
     }
 
-    fn mounted(&self, run: &RunPlan) -> Result<Inputs, BuildError> {
+    fn mounted(&self, run: &'a RunPlan) -> Result<Inputs<'a>, BuildError> {
         let mut mounts = Vec::new();
         let mut files = BTreeMap::new();
         let mut env = Vec::new();
@@ -198,7 +199,7 @@ impl Performer<'_, '_> {
     /// The files of a bind mount, standing at `content`, and what of them counts for the key.
     fn bind(
         &self,
-        from: &CopyFrom,
+        from: &'a CopyFrom,
         source: &str,
         span: Span,
     ) -> Result<(Tree, BTreeMap<String, String>), BuildError> {

@@ -25,7 +25,7 @@ impl Performer<'_, '_> {
         &mut self,
         step: &Step,
         draft: &Draft,
-        inputs: Inputs,
+        inputs: Inputs<'_>,
     ) -> Result<Entry, BuildError> {
         let time = Timestamp {
             seconds: self.options.source_date_epoch.unwrap_or(0),
@@ -35,7 +35,7 @@ impl Performer<'_, '_> {
             Operation::Run(run) => return self.run(step, run, inputs, draft),
             Operation::Workdir(path) => {
                 let onto = self.onto(&draft.layers)?;
-                copy::make_directory(path, &draft.config.config.user, time, &onto)
+                copy::make_directory(path, &step.user, time, &onto)
                     .map_err(|e| source_error(step.span, &e))?
             }
             Operation::Copy(copy) => {
@@ -63,7 +63,7 @@ impl Performer<'_, '_> {
         &self,
         step: &Step,
         run: &RunPlan,
-        inputs: Inputs,
+        inputs: Inputs<'_>,
         draft: &Draft,
     ) -> Result<Entry, BuildError> {
         let (mut mounts, secrets) = match inputs {
@@ -81,8 +81,8 @@ impl Performer<'_, '_> {
             number: self.number,
             args: run.args.clone(),
             env: run.env.iter().cloned().chain(secrets).collect(),
-            user: draft.config.config.user.clone(),
-            working_dir: match draft.config.config.working_dir.as_str() {
+            user: step.user.clone(),
+            working_dir: match step.working_dir.as_str() {
                 "" => "/".to_owned(),
                 path => path.to_owned(),
             },

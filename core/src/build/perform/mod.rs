@@ -77,13 +77,15 @@ struct Performer<'s, 'a> {
     /// The number of the step that people see now, from 1.
     number: usize,
     reports: Vec<StepReport>,
+    /// The platform that the stage is built for.
+    platform: String,
     /// The chain ID of the layers so far.
     chain: Option<ChainId>,
     /// What the first so many of the layers make, once a step wanted to know.
     onto: Option<(usize, Arc<Tree>)>,
 }
 
-impl Performer<'_, '_> {
+impl<'a> Performer<'_, 'a> {
     fn stage(&mut self, index: usize) -> Result<Draft, BuildError> {
         let plan = self.plan;
         let stage = &plan.stages[index];
@@ -117,9 +119,9 @@ impl Performer<'_, '_> {
         let mut history = std::mem::take(&mut draft.config.history);
         let mut created = draft.config.created.take();
         let mut seen = 1;
-        draft.config = stage.start.clone();
+        draft.config = stage.end.clone();
+        self.platform = draft.config.platform().to_string();
         for (place, step) in stage.steps.iter().enumerate() {
-            draft.config = step.config.clone();
             let line = History {
                 created_by: Some(step.created_by.clone()),
                 comment: Some("coracle".to_owned()),
@@ -213,7 +215,7 @@ impl Performer<'_, '_> {
     /// Finds the step's result in the cache or makes it.
     fn step(
         &mut self,
-        stage: &PlannedStage,
+        stage: &'a PlannedStage,
         place: usize,
         draft: &Draft,
     ) -> Result<Entry, BuildError> {
@@ -226,7 +228,7 @@ impl Performer<'_, '_> {
         };
         self.host.executor.check().map_err(ended)?;
         let inputs = self.inputs(step)?;
-        let parts = self.key_parts(step, draft, &inputs)?;
+        let parts = self.key_parts(step, &inputs)?;
         let key = parts.key();
         let place = format!("{}\n{}\n{place}", self.options.place, stage.name);
         let fresh = self.options.no_cache

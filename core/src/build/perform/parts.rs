@@ -5,19 +5,17 @@ use crate::build::BuildError;
 use crate::build::copy::{self, CopySpec};
 use crate::build::key::KeyParts;
 use crate::build::plan::{Mounted, Operation, Step};
-use crate::image::Draft;
 
 impl Performer<'_, '_> {
     /// Everything that the result of a step depends on.
     pub(super) fn key_parts(
         &self,
         step: &Step,
-        draft: &Draft,
-        inputs: &Inputs,
+        inputs: &Inputs<'_>,
     ) -> Result<KeyParts, BuildError> {
         let mut parts = KeyParts {
             parent: self.chain.clone(),
-            platform: draft.config.platform().to_string(),
+            platform: self.platform.clone(),
             instruction: step.created_by.clone(),
             ..KeyParts::default()
         };
@@ -30,14 +28,14 @@ impl Performer<'_, '_> {
             Operation::Metadata => {}
             // Who owns the directory, if it has to be made.
             Operation::Workdir(_) => {
-                if !draft.config.config.user.is_empty() {
-                    set("USER", &draft.config.config.user);
+                if !step.user.is_empty() {
+                    set("USER", &step.user);
                 }
             }
             Operation::Run(run) => {
                 parts.instruction = format!("RUN {}", run.args.join(" "));
-                set("USER", &draft.config.config.user);
-                set("WORKDIR", &draft.config.config.working_dir);
+                set("USER", &step.user);
+                set("WORKDIR", &step.working_dir);
                 set("the network", &format!("{:?}", run.network).to_lowercase());
                 if run.insecure {
                     set("--security", "insecure");

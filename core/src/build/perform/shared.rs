@@ -79,6 +79,7 @@ impl<'a> Shared<'a> {
                 options: self.options,
                 number: 0,
                 reports: Vec::new(),
+                platform: String::new(),
                 chain: None,
                 onto: None,
             };

@@ -72,6 +72,8 @@ pub struct PlannedStage {
     pub start: ImageConfig,
     /// What is done, in order.
     pub steps: Vec<Step>,
+    /// The config that it ends with.
+    pub end: ImageConfig,
 }
 
 /// What a stage starts from.
@@ -101,8 +103,10 @@ pub struct Step {
     pub text: String,
     /// What the image's history says of it.
     pub created_by: String,
-    /// The config after it.
-    pub config: ImageConfig,
+    /// As whom processes run after it, as the config has it.
+    pub user: String,
+    /// Where they start after it, as the config has it.
+    pub working_dir: String,
     /// What is done.
     pub operation: Operation,
 }
@@ -479,16 +483,16 @@ impl<'a> Planner<'a> {
         let Some(target) = self.stages.last_mut().filter(|_| !labels.is_empty()) else {
             return;
         };
-        let last = target.steps.last().map_or(&target.start, |s| &s.config);
-        let mut config = last.clone();
-        config.config.labels.extend(labels.clone());
+        let config = &mut target.end.config;
+        config.labels.extend(labels.clone());
         let pairs: Vec<_> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
         let text = format!("LABEL {}", pairs.join(" "));
         target.steps.push(Step {
             span: target.span,
             created_by: text.clone(),
             text,
-            config,
+            user: config.user.clone(),
+            working_dir: config.working_dir.clone(),
             operation: Operation::Metadata,
         });
     }

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::stage::set_env;
 use super::{PlanOptions, UNDEFINED};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::dockerfile::expand::{ExpandError, Options, expand};
@@ -73,12 +74,12 @@ impl Scope {
         self.over.clone_from(&below.over);
     }
 
-    /// Takes in an ENV: `names` have the values that `env` has now.
-    pub(super) fn set<'n>(&mut self, names: impl Iterator<Item = &'n str>, env: &[String]) {
-        for name in names {
+    /// Takes in an ENV.
+    pub(super) fn set(&mut self, pairs: &[(String, String)]) {
+        for (name, value) in pairs {
             self.over.remove(name);
+            set_env(&mut self.env, name, value);
         }
-        self.env = env.to_vec();
     }
 
     /// Whether an argument counts more than the environment's variable of the same name.

@@ -59,6 +59,7 @@ impl Planner<'_> {
             text,
             start,
             steps: stage.steps,
+            end: stage.config,
         });
     }
 
@@ -83,9 +84,8 @@ impl Planner<'_> {
         }
         if let Some(earlier) = self.find_base(number) {
             let index = *self.planned.get(&earlier)?;
-            let stage = &self.stages[index];
-            let config = stage.steps.last().map_or(&stage.start, |step| &step.config);
-            return Some((Base::Stage(index), config.clone()));
+            let config = self.stages[index].end.clone();
+            return Some((Base::Stage(index), config));
         }
         let (base, mut config) = if base == "scratch" {
             let mut config = ImageConfig::scratch(&platform);
@@ -204,8 +204,7 @@ impl Planner<'_> {
                 for (key, value) in &pairs {
                     set_env(env, key, value);
                 }
-                let names = pairs.iter().map(|(key, _)| key.as_str());
-                stage.scope.set(names, env);
+                stage.scope.set(&pairs);
             }
             Kind::Label(pairs) => {
                 let pairs = self.pairs(&stage.scope, pairs);
@@ -223,7 +222,8 @@ impl Planner<'_> {
             span,
             text: instruction.original.clone(),
             created_by,
-            config: stage.config.clone(),
+            user: stage.config.config.user.clone(),
+            working_dir: stage.config.config.working_dir.clone(),
             operation,
         });
     }
@@ -333,7 +333,7 @@ pub(super) fn absolute(working_dir: &str, path: &str) -> String {
     base.resolve(path).to_string()
 }
 
-fn set_env(env: &mut Vec<String>, key: &str, value: &str) {
+pub(super) fn set_env(env: &mut Vec<String>, key: &str, value: &str) {
     let prefix = format!("{key}=");
     let entry = format!("{prefix}{value}");
     match env.iter_mut().find(|e| e.starts_with(&prefix)) {
