@@ -165,34 +165,60 @@ pub fn mend(source: &str, options: &Options<'_>) -> Mended {
         left: look(source),
     };
     loop {
-        let before = worth(&mended.left);
-        let all = chosen(&mended.left.findings);
-        // All at once, or else the first one that helps.
-        let each = (0..all.len()).map(|i| &all[i..=i]);
-        let attempts = std::iter::once(&all[..]).chain(each);
-        let good = attempts
-            .filter(|fixes| !fixes.is_empty())
-            .find_map(|fixes| {
-                let text = apply(&mended.text, fixes.iter().map(|(_, fix)| *fix));
-                let left = look(&text);
-                let after = worth(&left);
-                // There are fewer fixes each time, so this ends.
-                (after.0 <= before.0 && after.1 < before.1).then_some((fixes, text, left))
-            });
-        let Some((fixes, text, left)) = good else {
+        let findings = mended.left.findings.clone();
+        let fixes = chosen(&findings);
+        let good = helpful(&mended.text, &fixes, worth(&mended.left), &look);
+        if good.is_empty() {
             return mended;
-        };
-        let titles = fixes.iter().map(|(rule, fix)| (*rule, fix.title.clone()));
+        }
+        // There are fewer fixes each time, so this ends.
+        let titles = good.iter().map(|(rule, fix)| (*rule, fix.title.clone()));
         mended.done.extend(titles);
-        (mended.text, mended.left) = (text, left);
+        mended.text = apply(&mended.text, good.iter().map(|(_, fix)| *fix));
+        mended.left = look(&mended.text);
     }
 }
 
-/// How many errors there are, and how many fixes.
-fn worth(linted: &Linted) -> (usize, usize) {
+/// Those of some fixes that help together, in their order. Halves are tried where the whole does
+/// not help, so that one bad fix among many costs a few looks at the file and not one for each.
+fn helpful<'f>(
+    text: &str,
+    fixes: &[(&'static str, &'f Fix)],
+    before: Worth,
+    look: &dyn Fn(&str) -> Linted,
+) -> Vec<(&'static str, &'f Fix)> {
+    let mut good: Vec<(&'static str, &Fix)> = Vec::new();
+    let mut best = before;
+    // The parts that are still to be tried, the first one on top.
+    let mut parts = vec![fixes];
+    while let Some(part) = parts.pop().filter(|part| !part.is_empty()) {
+        let edits = good.iter().chain(part).map(|(_, fix)| *fix);
+        let after = worth(&look(&apply(text, edits)));
+        if after.errors <= best.errors && after.fixes < best.fixes {
+            good.extend(part);
+            best = after;
+        } else if part.len() > 1 {
+            let (left, right) = part.split_at(part.len() / 2);
+            parts.extend([right, left]);
+        }
+    }
+    good
+}
+
+/// What a file is worth: the less of both, the better.
+#[derive(Debug, Clone, Copy)]
+struct Worth {
+    errors: usize,
+    fixes: usize,
+}
+
+fn worth(linted: &Linted) -> Worth {
     let findings = linted.findings.iter();
     let errors = findings.clone().filter(|f| f.severity == Severity::Error);
-    (errors.count(), findings.filter(|f| f.fix.is_some()).count())
+    Worth {
+        errors: errors.count(),
+        fixes: findings.filter(|f| f.fix.is_some()).count(),
+    }
 }
 
 /// The fixes of a list that do not touch each other, by place.

@@ -151,6 +151,42 @@ fn mended_bad_examples_are_good_ones() {
     }
 }
 
+/// One fix that brings an error among a hundred that help costs a few looks at the file.
+#[test]
+fn a_bad_fix_is_found_by_halves() {
+    let text = "x".repeat(100);
+    let fixes: Vec<_> = (0..100)
+        .map(|at| Fix {
+            title: at.to_string(),
+            span: Span::new(at, at + 1),
+            replacement: if at == 61 { "!" } else { "." }.to_owned(),
+        })
+        .collect();
+    let looks = std::cell::Cell::new(0);
+    let look = |text: &str| {
+        looks.set(looks.get() + 1);
+        let at = |c: char| text.chars().filter(|t| *t == c).count();
+        let error = Diagnostic::error("Bad", Span::new(0, 0), "bad");
+        let fixable = Diagnostic::warning("Fixable", Span::new(0, 0), "x");
+        let fixable = fixable.fix("fix", Span::new(0, 0), "");
+        let mut findings = vec![fixable; at('x')];
+        findings.extend(vec![error; at('!')]);
+        Linted {
+            findings,
+            ..Linted::default()
+        }
+    };
+    let all: Vec<_> = fixes.iter().map(|fix| ("Fixable", fix)).collect();
+    let good = helpful(&text, &all, worth(&look(&text)), &look);
+    let titles: Vec<_> = good.iter().map(|(_, fix)| fix.title.as_str()).collect();
+    let expected: Vec<_> = (0..100)
+        .filter(|at| *at != 61)
+        .map(|at| at.to_string())
+        .collect();
+    assert_eq!(titles, expected);
+    assert!(looks.get() <= 16, "{} looks", looks.get());
+}
+
 #[test]
 fn findings_stand_where_they_belong() {
     let check = |source: &str, expected: &[&str]| {
