@@ -53,6 +53,23 @@ fn a_missing_file_is_named_with_its_context_and_its_dockerignore() {
     build().run().succeeds();
 }
 
+#[test]
+fn a_base_may_be_an_id_but_not_the_first_letter_of_one() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    sandbox.file("one/Dockerfile", "FROM scratch\nLABEL a=b\n");
+    let id = sandbox.coracle(["build", "-q", "one"]).run().succeeds();
+    let digits = id.line().trim_start_matches("sha256:");
+    let build = |digits: &str| {
+        sandbox.file("two/Dockerfile", format!("FROM {digits}\nLABEL c=d\n"));
+        sandbox.coracle(["build", "-q", "two"]).run()
+    };
+    build(&digits[..12]).succeeds();
+    let none = format!("there is no image {} here", &digits[..1]);
+    build(&digits[..1]).exits(1).complains(&[&none]);
+}
+
 /// What ADD unpacks, as GNU tar and the usual compressors write it, and what it must not.
 #[test]
 fn archives_of_real_tools_are_unpacked_by_add() {

@@ -1,8 +1,9 @@
 //! COPY and ADD: from a tree of sources and a file system to the layer that is laid on it.
 //!
 //! The rules are BuildKit's: a directory gives its content, a file its name; missing parents are
-//! made; a directory that exists keeps its owner and mode; a link named as a source is followed,
-//! a link inside a copied directory stays a link.
+//! made; a directory that is a source gives its owner and mode to nobody, one inside it also to a
+//! directory that exists; a link named as a source is followed, a link inside a copied directory
+//! stays a link.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -32,6 +33,8 @@ pub struct CopySpec {
     pub chmod: Option<Chmod>,
     /// Whether the directories of a source's path are kept below the destination.
     pub parents: bool,
+    /// Whether nothing of the file system is looked at, neither its links nor its directories.
+    pub link: bool,
     /// Patterns of what is left out.
     pub exclude: Vec<String>,
     /// The time of directories that are made on the way and of heredocs.
@@ -45,6 +48,8 @@ pub struct Picked {
     pub path: RootedPath,
     /// The path as the source named it.
     pub named: RootedPath,
+    /// What `--parents` keeps of it: all, or what stands behind the first `/./`. Without it nothing.
+    pub kept: RootedPath,
 }
 
 /// Why something cannot be copied.
@@ -92,20 +97,33 @@ pub enum CopyError {
 pub fn select(spec: &CopySpec, from: &Tree) -> Result<Vec<Picked>, CopyError> {
     let mut picked = Vec::new();
     for (number, source) in spec.sources.iter().enumerate() {
-        picked.extend(select_source(source, number, from)?);
+        picked.extend(select_source(source, number, spec.parents, from)?);
     }
     Ok(picked)
 }
 
-/// What one source, number `source_number` of its instruction, names in `from`.
+/// What one source, number `source_number` of its instruction, names in `from`. With `parents`, as
+/// BuildKit has it, `**` crosses directories, and `/./` says from where on they are kept.
 pub fn select_source(
     source: &str,
     source_number: usize,
+    parents: bool,
     from: &Tree,
 ) -> Result<Vec<Picked>, CopyError> {
     let named = RootedPath::root().resolve(source);
+    let left = match source.split_once("/./").filter(|_| parents) {
+        Some((left, _)) => RootedPath::root().resolve(left).components().count(),
+        None if parents => 0,
+        None => usize::MAX,
+    };
     if has_wildcard(source) {
-        return matching(from, &named);
+        let text = named.to_text();
+        let pattern = if parents {
+            Glob::path(&text)?
+        } else {
+            Glob::name(&text)?
+        };
+        return matching(from, &pattern, left);
     }
     let path = resolve(from, &named)?;
     if from.get(&path).is_none() {
@@ -114,7 +132,8 @@ pub fn select_source(
             path: named,
         });
     }
-    Ok(vec![Picked { path, named }])
+    let kept = behind(&named, left);
+    Ok(vec![Picked { path, named, kept }])
 }
 
 /// What a step that copies `picked` depends on: each path with mode, owner and digest.
@@ -125,12 +144,17 @@ pub fn key_files(
 ) -> Result<BTreeMap<String, String>, CopyError> {
     let exclude = excluded(exclude)?;
     let mut files = BTreeMap::new();
+    let said = |path: &RootedPath, node: &Node| {
+        let path = path.clone();
+        describe(node).map_err(|source| CopyError::Read { path, source })
+    };
     for pick in picked {
+        for above in kept_ancestors(from, pick)? {
+            let name = above.named.to_text().into_owned();
+            files.insert(name, said(&above.named, above.node)?);
+        }
         for (path, _, node) in taken(from, &pick.path, &exclude) {
-            let said = describe(node).map_err(|source| CopyError::Read {
-                path: path.clone(),
-                source,
-            })?;
+            let said = said(path, node)?;
             // A link that was followed is known by the name that leads to it, too.
             let mut name = path.to_text().into_owned();
             if pick.path != pick.named && *path == pick.path {
@@ -151,24 +175,27 @@ pub fn copy(
 ) -> Result<Layer, CopyError> {
     let mut copier = Copier::new(spec, onto)?;
     let wanted = RootedPath::root().resolve(&spec.destination);
-    let destination = resolve(onto, &wanted)?;
+    let destination = resolve(&copier.onto, &wanted)?;
     let into_directory = spec.destination.ends_with('/')
         || spec.destination.ends_with("/.")
         || spec.parents
         || picked.len() + spec.heredocs.len() > 1
-        || onto.is_directory(&destination);
+        || copier.onto.is_directory(&destination);
     for pick in picked {
         let node = from.get(&pick.path).ok_or_else(|| CopyError::NotFound {
             source_number: 0,
             path: pick.path.clone(),
         })?;
         let target = if spec.parents {
-            destination.join(&pick.named)
+            destination.join(&pick.kept)
         } else if node.kind == Kind::Directory || !into_directory {
             destination.clone()
         } else {
             destination.child(pick.named.name())
         };
+        if spec.parents {
+            copier.copy_ancestors(from, pick, &destination)?;
+        }
         copier.copy_below(from, &pick.path, &target)?;
     }
     for (name, content) in &spec.heredocs {
@@ -179,25 +206,28 @@ pub fn copy(
         };
         let mut node = Node::file(0o644, content.clone().into_bytes());
         node.meta.mtime = spec.time;
-        copier.put(target, &Arc::new(node), false)?;
+        copier.put(target, &Arc::new(node))?;
     }
     Ok(copier.finish())
 }
 
-/// The layer that the content of an unpacked archive makes on the file system `onto`: like a
-/// copied directory, but modes and times are the archive's, also of what exists, and owners, too,
-/// unless `--chown` names one. `--chmod` is for files that are copied.
-pub fn unpack(spec: &CopySpec, archive: &Tree, onto: &Tree) -> Result<Layer, CopyError> {
+/// The layer that the content of an unpacked archive makes on the file system `onto`. Modes, times
+/// and owners are the archive's, unless `--chown` names an owner; `--chmod` is for files that are
+/// copied. An entry takes the place of whatever is there, and links on the way to it are followed.
+pub fn unpack(spec: &CopySpec, archive: &Layer, onto: &Tree) -> Result<Layer, CopyError> {
     let spec = &CopySpec {
         chmod: None,
         ..spec.clone()
     };
     let mut copier = Copier::new(spec, onto)?;
     let wanted = RootedPath::root().resolve(&spec.destination);
-    let destination = resolve(onto, &wanted)?;
+    let destination = resolve(&copier.onto, &wanted)?;
     copier.make_directory(&destination)?;
-    for (path, node) in archive.below(&RootedPath::root()) {
-        copier.put(destination.join(path), node, true)?;
+    // Only what the archive has an entry for: a directory that it merely names may be a link here.
+    for (path, node) in archive.adds.iter().filter(|(path, _)| !path.is_root()) {
+        let path = destination.join(path);
+        let parent = resolve(&copier.onto, &path.parent().unwrap_or_default())?;
+        copier.replace(parent.child(path.name()), node)?;
     }
     Ok(copier.finish())
 }
@@ -208,8 +238,9 @@ struct Copier<'a> {
     owner: Option<(u32, u32)>,
     onto: Tree,
     adds: BTreeMap<RootedPath, Arc<Node>>,
-    /// Hard links among the sources stay hard links.
-    copies: BTreeMap<*const Node, Arc<Node>>,
+    /// Hard links among the sources stay hard links. The original is kept beside its copy, so that
+    /// nothing else gets its address meanwhile.
+    copies: BTreeMap<*const Node, (Arc<Node>, Arc<Node>)>,
 }
 
 impl<'a> Copier<'a> {
@@ -221,7 +252,7 @@ impl<'a> Copier<'a> {
         Ok(Self {
             spec,
             owner,
-            onto: onto.clone(),
+            onto: if spec.link { Tree::new() } else { onto.clone() },
             adds: BTreeMap::new(),
             copies: BTreeMap::new(),
         })
@@ -234,39 +265,66 @@ impl<'a> Copier<'a> {
         target: &RootedPath,
     ) -> Result<(), CopyError> {
         let exclude = excluded(&self.spec.exclude)?;
-        for (_, below, node) in taken(from, source, &exclude) {
-            self.put(target.join(&below), node, false)?;
+        for (path, below, node) in taken(from, source, &exclude) {
+            // Of a directory that is a source, only the content is copied.
+            if path == source && node.kind == Kind::Directory && !self.spec.parents {
+                self.make_directory(target)?;
+            } else {
+                self.put(target.join(&below), node)?;
+            }
         }
         Ok(())
     }
 
-    /// Puts a copy of `node` at `path`. A directory that exists keeps its metadata, unless
-    /// `replace` says otherwise.
-    fn put(&mut self, path: RootedPath, node: &Arc<Node>, replace: bool) -> Result<(), CopyError> {
+    /// Puts copies of the directories that `--parents` keeps below `destination`, where none are
+    /// yet.
+    fn copy_ancestors(
+        &mut self,
+        from: &Tree,
+        pick: &Picked,
+        destination: &RootedPath,
+    ) -> Result<(), CopyError> {
+        self.make_directory(destination)?;
+        for above in kept_ancestors(from, pick)? {
+            let target = destination.join(&above.below);
+            if self.onto.get(&target).is_none() {
+                self.put(target, above.node)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a copy of `node` at `path`, where there is nothing else or something of its kind.
+    fn put(&mut self, path: RootedPath, node: &Arc<Node>) -> Result<(), CopyError> {
+        let is_directory = |node: &Node| node.kind == Kind::Directory;
+        if let Some(there) = self.onto.get(&path)
+            && is_directory(there) != is_directory(node)
+        {
+            return Err(CopyError::Conflict {
+                path,
+                there: a_kind(&there.kind),
+                new: a_kind(&node.kind),
+            });
+        }
+        self.replace(path, node)
+    }
+
+    /// Puts a copy of `node` at `path`, whatever is there.
+    fn replace(&mut self, path: RootedPath, node: &Arc<Node>) -> Result<(), CopyError> {
         if let Some(parent) = path.parent() {
             self.make_directory(&parent)?;
         }
-        let is_directory = |kind: &Kind| *kind == Kind::Directory;
-        if let Some(there) = self.onto.get(&path) {
-            if is_directory(&there.kind) != is_directory(&node.kind)
-                && (is_directory(&there.kind) || !replace)
-            {
-                return Err(CopyError::Conflict {
-                    path,
-                    there: a_kind(&there.kind),
-                    new: a_kind(&node.kind),
-                });
-            }
-            if is_directory(&there.kind) && is_directory(&node.kind) && !replace {
-                return Ok(());
-            }
+        let directory = node.kind == Kind::Directory;
+        if !directory && self.onto.is_directory(&path) {
+            self.adds.retain(|added, _| !added.is_within(&path));
         }
-        let copy = if let Some(copy) = self.copies.get(&Arc::as_ptr(node)) {
+        let copy = if let Some((_, copy)) = self.copies.get(&Arc::as_ptr(node)) {
             Arc::clone(copy)
         } else {
             let copy = Arc::new(self.with_owner_and_mode(node));
-            if !is_directory(&node.kind) {
-                self.copies.insert(Arc::as_ptr(node), Arc::clone(&copy));
+            if !directory {
+                let both = (Arc::clone(node), Arc::clone(&copy));
+                self.copies.insert(Arc::as_ptr(node), both);
             }
             copy
         };
@@ -348,6 +406,7 @@ pub fn make_directory(
         chown: None,
         chmod: None,
         parents: false,
+        link: false,
         exclude: Vec::new(),
         time,
     };
@@ -375,9 +434,9 @@ fn accounts(tree: &Tree) -> Result<Accounts, CopyError> {
     Ok(Accounts::parse(&read("etc/passwd")?, &read("etc/group")?))
 }
 
-/// What a pattern names. What is below a directory that matches is not matched once more.
-fn matching(from: &Tree, clean: &RootedPath) -> Result<Vec<Picked>, CopyError> {
-    let pattern = Glob::name(&clean.to_text())?;
+/// What a pattern names, its first `left` components not to be kept. What is below a directory that
+/// matches is not matched once more.
+fn matching(from: &Tree, pattern: &Glob, left: usize) -> Result<Vec<Picked>, CopyError> {
     let mut picked: Vec<Picked> = Vec::new();
     for (path, _) in from.below(&RootedPath::root()) {
         let within = |last: &Picked| path.is_within(&last.named);
@@ -385,10 +444,41 @@ fn matching(from: &Tree, clean: &RootedPath) -> Result<Vec<Picked>, CopyError> {
             picked.push(Picked {
                 path: resolve(from, path)?,
                 named: path.clone(),
+                kept: behind(path, left),
             });
         }
     }
     Ok(picked)
+}
+
+/// A directory above a source that `--parents` keeps.
+struct Kept<'t> {
+    /// Where the source names it.
+    named: RootedPath,
+    /// What is kept of that.
+    below: RootedPath,
+    node: &'t Arc<Node>,
+}
+
+/// The directories above a source that `--parents` keeps, the outermost first.
+fn kept_ancestors<'t>(from: &'t Tree, pick: &Picked) -> Result<Vec<Kept<'t>>, CopyError> {
+    let left = pick.named.components().count() - pick.kept.components().count();
+    let mut all = Vec::new();
+    for below in pick.kept.ancestors().filter(|path| !path.is_root()) {
+        let depth = left + below.components().count();
+        let named = pick.named.components().take(depth);
+        let named = named.fold(RootedPath::root(), |path, name| path.child(name));
+        if let Some(node) = from.get(&resolve(from, &named)?) {
+            all.push(Kept { named, below, node });
+        }
+    }
+    Ok(all)
+}
+
+/// A path without its first components.
+fn behind(path: &RootedPath, components: usize) -> RootedPath {
+    let rest = path.components().skip(components);
+    rest.fold(RootedPath::root(), |path, name| path.child(name))
 }
 
 /// What a source gives: itself and what is below it, without what is excluded. Each with its

@@ -648,11 +648,13 @@ fn archives_keep_their_modes_and_take_the_owner_that_is_named() {
             chown: chown.map(str::to_owned),
             chmod,
             parents: false,
+            link: false,
             exclude: Vec::new(),
             time: Timestamp::default(),
         };
         let mut archive = tree(&[("d/f", "1")]);
         archive.insert(path("d"), Arc::new(Node::directory(0o750)));
+        let archive = diff(&Tree::new(), &archive);
         let layer = copy::unpack(&spec, &archive, &Tree::new()).unwrap();
         let said: Vec<_> = layer
             .adds

@@ -252,8 +252,18 @@ pub(crate) fn find_base(
     reference: &Reference,
     platform: &Platform,
 ) -> Result<Image, String> {
+    let typed = reference.familiar();
+    let found = names::find(store, platform, &typed);
+    // A name that nothing has, such as that of a stage further down, does not mean whatever image
+    // has an ID that begins so: an ID counts from as many digits on as `images` shows.
+    let short = typed.len() < 12 && typed.bytes().all(|b| b.is_ascii_hexdigit());
+    if short && !matches!(&found, Ok(found) if found.reference.is_some()) {
+        return Err(format!(
+            "there is no image {typed} here\n`coracle images` lists what there is."
+        ));
+    }
     let sentence = |failure: Failure| failure.message.unwrap_or_default();
-    let found = names::find(store, platform, &reference.familiar()).map_err(sentence)?;
+    let found = found.map_err(sentence)?;
     Image::open(store, &found.named.target, platform)
         .map_err(|e| format!("{}: {e}", reference.familiar()))
 }

@@ -33,6 +33,7 @@ impl Fetched {
         Picked {
             path: self.path.clone(),
             named: self.path.clone(),
+            kept: RootedPath::root(),
         }
     }
 }

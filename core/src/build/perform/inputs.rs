@@ -220,7 +220,8 @@ impl<'a> Performer<'_, 'a> {
             let below = inner.strip(&path).unwrap_or_default();
             part.insert(content.join(&below), Arc::clone(node));
         }
-        let picked = [Picked { path, named }];
+        let kept = RootedPath::root();
+        let picked = [Picked { path, named, kept }];
         let files = copy::key_files(&[], &tree, &picked).map_err(|e| source_error(span, &e))?;
         Ok((part, files))
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 
 use super::fetch::Fetched;
 use super::{Inputs, Performer};
@@ -17,7 +18,7 @@ use crate::layer::{Layer, apply, compress, tar};
 use crate::path::RootedPath;
 use crate::spec::{Descriptor, media};
 use crate::store::StoreError;
-use crate::tree::{Content, Kind, Timestamp, Tree};
+use crate::tree::{Content, Kind, Node, Timestamp, Tree};
 
 impl Performer<'_, '_> {
     /// Does what the step says.
@@ -134,16 +135,20 @@ impl Performer<'_, '_> {
                 _ => None,
             };
             let layer = match archive {
-                Some(tree) => copy::unpack(&copy.spec, &tree, &onto),
+                Some(archive) => copy::unpack(&copy.spec, &archive, &onto),
                 None => copy::copy(&copy.spec, &[pick], from, &onto),
             };
             let layer = layer.map_err(|e| self.copy_error(step, copy, &e))?;
             apply(&mut onto, &layer).map_err(|e| source_error(step.span, &e))?;
             layers.push(layer);
         }
-        let mut adds = BTreeMap::new();
-        for layer in layers {
-            adds.extend(layer.adds);
+        let mut adds: BTreeMap<RootedPath, Arc<Node>> = BTreeMap::new();
+        for (path, node) in layers.into_iter().flat_map(|layer| layer.adds) {
+            let directory = |node: &Arc<Node>| node.kind == Kind::Directory;
+            if !directory(&node) && adds.get(&path).is_some_and(directory) {
+                adds.retain(|added, _| !added.is_within(&path));
+            }
+            adds.insert(path, node);
         }
         Ok(Layer {
             hides: Vec::new(),
@@ -151,7 +156,7 @@ impl Performer<'_, '_> {
         })
     }
 
-    /// The tree in a file that is a tar archive, however it is packed; nothing for other files.
+    /// What a file holds that is a tar archive, however it is packed; nothing for other files.
     ///
     /// The archive, uncompressed, goes into the store, so that its files can be found again
     /// without being held in memory. Nothing names it there, so a collection takes it away.
@@ -160,7 +165,7 @@ impl Performer<'_, '_> {
         step: &Step,
         path: &RootedPath,
         content: &Content,
-    ) -> Result<Option<Tree>, BuildError> {
+    ) -> Result<Option<Layer>, BuildError> {
         let read = |e: io::Error| StoreError::io("read the archive that ADD unpacks", e);
         let bounds = self.options.bounds;
         let packed = content.open().map_err(read)?;
@@ -187,12 +192,12 @@ impl Performer<'_, '_> {
             );
             return Err(source_error(step.span, &reason));
         }
-        let mut tree = Tree::new();
-        apply(&mut tree, &layer).map_err(|e| StoreError::Damaged {
+        // A link in it may only lead to what it holds itself.
+        apply(&mut Tree::new(), &layer).map_err(|e| StoreError::Damaged {
             what: "the archive that ADD unpacks".to_owned(),
             reason: e.to_string(),
         })?;
-        Ok(Some(tree))
+        Ok(Some(layer))
     }
 
     /// A copy that cannot be done, told at the word of the Dockerfile that it is about.

@@ -56,13 +56,25 @@ impl Planner<'_> {
     /// Reports every source that is not in the context, and every pattern that is malformed.
     fn check_sources(&mut self, context: &Context, spec: &CopySpec, spans: &[Span]) {
         for (source, span) in spec.sources.iter().zip(spans) {
-            self.check_source(context, source, *span);
+            self.check_source(context, source, spec.parents, *span);
         }
     }
 
-    pub(super) fn check_source(&mut self, context: &Context, source: &str, span: Span) {
-        let diagnostic = match select_source(source, 0, &context.tree) {
+    pub(super) fn check_source(
+        &mut self,
+        context: &Context,
+        source: &str,
+        parents: bool,
+        span: Span,
+    ) {
+        let diagnostic = match select_source(source, 0, parents, &context.tree) {
             Ok(_) => return,
+            Err(CopyError::NotFound { path, .. }) if climbs_out(source) => {
+                context.missing(&path, span).note(
+                    "`..` leads no further than the context's root; give another directory a name \
+                     by --build-context, and COPY --from=NAME",
+                )
+            }
             Err(CopyError::NotFound { path, .. }) => context.missing(&path, span),
             Err(error) => Diagnostic::error("CopySource", span, error.to_string()),
         };
@@ -160,6 +172,7 @@ impl Planner<'_> {
             chown,
             chmod: mode.and_then(|text| self.mode(&text, files)),
             parents: false,
+            link: files.link,
             exclude,
             time: self.options.time,
         };
@@ -178,6 +191,19 @@ impl Planner<'_> {
             })
             .ok()
     }
+}
+
+/// Whether a path has a `..` that the root of the context stops.
+fn climbs_out(source: &str) -> bool {
+    let mut depth = 0;
+    source.split('/').any(|part| {
+        depth += match part {
+            "" | "." => 0,
+            ".." => -1,
+            _ => 1,
+        };
+        depth < 0
+    })
 }
 
 /// The context that the sources are in, if they are in one: it is known already.

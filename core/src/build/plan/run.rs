@@ -98,7 +98,7 @@ impl Planner<'_> {
                 };
                 let source = spec.source.unwrap_or_else(|| "/".to_owned());
                 if let Some(context) = context_of(self.context, &from) {
-                    self.check_source(context, &source, span);
+                    self.check_source(context, &source, false, span);
                 }
                 Mounted::Bind {
                     from,

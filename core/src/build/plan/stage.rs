@@ -94,13 +94,44 @@ impl Planner<'_> {
         } else if let Some(named) = self.context.named(&base) {
             return self.named_base(named, &base, &platform, span);
         } else {
-            let (reference, image) = self.image(&base, &platform, span)?;
+            let told = self.diagnostics.len();
+            let Some((reference, image)) = self.image(&base, &platform, span) else {
+                let order = self.base_below(number, span);
+                self.diagnostics.splice(told.., order?);
+                return None;
+            };
             let config = image.config.value.clone();
             let image = Box::new(image);
             (Base::Image { reference, image }, config)
         };
         with_path(&mut config);
         Some((base, config))
+    }
+
+    /// What is wrong with the base of stage `number`, which is no image, if a stage further down or
+    /// this very one has its name.
+    fn base_below(&self, number: usize, span: Span) -> Option<[Diagnostic; 1]> {
+        let base_of = |number: usize| {
+            let base = &self.sources[number].base;
+            self.find_stage(base, self.sources.len())
+                .filter(|_| base.parse::<usize>().is_err())
+        };
+        let later = base_of(number)?;
+        let base = &self.sources[number].base;
+        // Whether its base, and the base of that, lead here again.
+        let below = std::iter::successors(Some(later), |n| base_of(*n));
+        let ring = below.take(self.sources.len()).skip(1).any(|n| n == number);
+        let message = if later == number {
+            format!("the stage {base} starts from itself")
+        } else if ring {
+            format!("the stage {base} starts from this one, so that neither can be first")
+        } else {
+            format!("{base} is a stage further down")
+        };
+        let diagnostic = Diagnostic::error("StageOrder", span, message)
+            .note("a stage starts from an image or from a stage that stands before it")
+            .note(format!("there is no image {base} here"));
+        Some([diagnostic])
     }
 
     /// A base that `--build-context` gave the name `name`.
