@@ -53,6 +53,13 @@ fn what_a_container_changes_is_told_with_many_ids() {
     inside::again(Namespaces::ManyIds, "changes");
 }
 
+/// A kernel may be set up to note that a directory was renamed, or that only the metadata of a
+/// file was changed, instead of copying. Only root can have such a mount.
+#[test]
+fn what_overlayfs_notes_instead_of_copying_is_told() {
+    inside::again(Namespaces::OfRoot, "noted_changes");
+}
+
 #[test]
 #[ignore = "run by the other tests, in private namespaces"]
 fn layers() {
@@ -68,7 +75,19 @@ fn changes() {
         prop::collection::vec(any_edit(&owners()), 0..12),
     );
     cases(&containers, |(stack, edits), place| {
-        told(&stack, &edits, place)
+        told(&stack, &edits, "", place)
+    });
+}
+
+#[test]
+#[ignore = "run by the other tests, in private namespaces"]
+fn noted_changes() {
+    let containers = (
+        any_stack(&owners()),
+        prop::collection::vec(any_edit(&owners()), 0..12),
+    );
+    cases(&containers, |(stack, edits), place| {
+        told(&stack, &edits, "redirect_dir=on,metacopy=on", place)
     });
 }
 
@@ -140,7 +159,7 @@ fn applied(archives: &[Vec<u8>], place: &Path) -> Result<Tree, String> {
 fn overlaid(archives: &[Vec<u8>], place: &Path) -> Result<Tree, String> {
     let lower = unpacked(archives, place)?;
     let rootfs = container(&lower, place);
-    let mount = Mounted::new(&rootfs, &place.join("merged"));
+    let mount = Mounted::new(&rootfs, "", &place.join("merged"));
     Ok(mount.tree())
 }
 
@@ -185,9 +204,32 @@ fn container(lower: &[RootDir], place: &Path) -> RootFs {
 struct Mounted(PathBuf);
 
 impl Mounted {
-    fn new(rootfs: &RootFs, at: &Path) -> Self {
+    /// Mounts as Coracle does; with `options`, as a kernel would that has them as its default.
+    fn new(rootfs: &RootFs, options: &str, at: &Path) -> Self {
         std::fs::create_dir(at).unwrap();
-        rootfs.mount(at).unwrap();
+        if options.is_empty() {
+            rootfs.mount(at).unwrap();
+        } else {
+            let RootFs::Overlay {
+                lower, upper, work, ..
+            } = rootfs
+            else {
+                panic!("{rootfs:?} is no overlay");
+            };
+            let lower: Vec<_> = lower.iter().map(|path| path.to_str().unwrap()).collect();
+            let options = format!(
+                "lowerdir={},upperdir={},workdir={},{options}",
+                lower.join(":"),
+                upper.display(),
+                work.display()
+            );
+            let mount = Command::new("mount")
+                .args(["-t", "overlay", "overlay", "-o", &options])
+                .arg(at)
+                .status()
+                .unwrap();
+            assert!(mount.success(), "mount -o {options}");
+        }
         Self(at.to_owned())
     }
 
@@ -206,13 +248,18 @@ impl Drop for Mounted {
 
 /// Edits a container, and asks what it changed: laid on what was there before, that must make
 /// what is there now.
-fn told(stack: &[Vec<Entry>], edits: &[Edit], place: &Path) -> Result<(), TestCaseError> {
+fn told(
+    stack: &[Vec<Entry>],
+    edits: &[Edit],
+    options: &str,
+    place: &Path,
+) -> Result<(), TestCaseError> {
     let archives: Vec<_> = stack.iter().map(|entries| Archive::of(entries)).collect();
     let Ok(lower) = unpacked(&archives, place) else {
         return Ok(()); // That all ways refuse the same stacks, the other test shows.
     };
     let rootfs = container(&lower, place);
-    let mount = Mounted::new(&rootfs, &place.join("merged"));
+    let mount = Mounted::new(&rootfs, options, &place.join("merged"));
     let mut before = mount.tree();
     for edit in edits {
         edit.make(&mount.0);

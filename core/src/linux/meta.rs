@@ -140,12 +140,17 @@ pub fn set_time(dir: &Dir, mtime: Timestamp) -> Result<(), SysError> {
 }
 
 /// What overlayfs notes about `name` in one of its directories.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OverlayNotes {
     /// Nothing of the layers below shines through this directory.
     pub opaque: bool,
-    /// The directory was renamed, the file holds no data, or whiteouts are attributes: features
-    /// that Coracle never turns on, because only a kernel with the same mount options reads them.
+    /// Where the layers below have what shines through: a path from their root, or another name
+    /// in the same directory. Only a mount with `redirect_dir` writes this.
+    pub redirect: Option<Vec<u8>>,
+    /// The file's data is still in the layers below. Only a mount with `metacopy` writes this.
+    pub metacopy: bool,
+    /// The directory holds whiteouts that are attributes, which nothing but a tool for making
+    /// lower layers writes.
     pub foreign: bool,
 }
 
@@ -168,7 +173,8 @@ pub fn read(dir: &Dir, name: &[u8], stat: &Stat) -> Result<(Meta, OverlayNotes),
                     Some(b"x") => notes.foreign = true,
                     _ => {}
                 },
-                b"redirect" | b"metacopy" => notes.foreign = true,
+                b"redirect" => notes.redirect = value(dir, name, &path, &key)?,
+                b"metacopy" => notes.metacopy = true,
                 _ => {}
             }
         } else if key == OWNER {

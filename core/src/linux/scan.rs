@@ -12,7 +12,7 @@ use rustix::fs::{FileType, Stat};
 use super::meta::{self, OverlayNotes};
 use super::root::{Dir, RootDir, is_directory};
 use super::sys::SysError;
-use crate::layer::{Layer, Whiteout};
+use crate::layer::{self, ApplyError, Layer, Whiteout};
 use crate::path::RootedPath;
 use crate::tree::{Content, Kind, Meta, Node, Source, Tree};
 
@@ -28,14 +28,18 @@ pub enum ScanError {
         /// What the system said.
         source: SysError,
     },
-    /// An upper directory that another program's overlay mount wrote into.
+    /// A directory whose overlay notes say that its content is somewhere else, where it is not
+    /// known or not there.
     #[error(
-        "{path} was written by an overlay mount with redirect_dir or metacopy, which Coracle does not use; its content cannot be told from here"
+        "{path} was written by an overlay mount with redirect_dir, metacopy or xwhiteouts, and what it leads to is not there; its content cannot be told from here"
     )]
     Foreign {
         /// The file or directory.
         path: RootedPath,
     },
+    /// Directories that were no layers of one stack.
+    #[error(transparent)]
+    Unfit(#[from] ApplyError),
 }
 
 /// Reads a directory as a complete file system. Two paths that are hard links of each other
@@ -59,7 +63,7 @@ pub fn scan_tree(root: &Arc<RootDir>) -> Result<Tree, ScanError> {
 pub fn scan_upper(upper: &Arc<RootDir>, root_before: &Meta) -> Result<Layer, ScanError> {
     let mut layer = Layer::default();
     scan(upper, &mut |path, node, notes| {
-        if notes.foreign {
+        if notes.foreign || notes.redirect.is_some() || notes.metacopy {
             return Err(ScanError::Foreign { path: path.clone() });
         }
         if notes.opaque {
@@ -74,6 +78,22 @@ pub fn scan_upper(upper: &Arc<RootDir>, root_before: &Meta) -> Result<Layer, Sca
     })?;
     layer.hides.sort();
     Ok(layer)
+}
+
+/// The tree that overlayfs would show of `lower`, topmost first.
+pub(super) fn scan_stack(lower: &[RootDir]) -> Result<Tree, ScanError> {
+    let root = RootedPath::root();
+    let mut merged = Tree::new();
+    for directory in lower.iter().rev() {
+        let shared = directory.try_clone().map_err(|source| ScanError::System {
+            path: root.clone(),
+            source,
+        })?;
+        // The root has to be told, whatever it looks like.
+        let layer = scan_upper(&Arc::new(shared), &Meta::new(u32::MAX))?;
+        layer::apply(&mut merged, &layer)?;
+    }
+    Ok(merged)
 }
 
 /// Reads what stands at `path`, taken as it is written, as a tree's node; `None` when there is
@@ -121,10 +141,11 @@ impl Source for OnDisk {
     }
 }
 
-type Visit<'a> = dyn FnMut(&RootedPath, Arc<Node>, OverlayNotes) -> Result<(), ScanError> + 'a;
+pub(super) type Visit<'a> =
+    dyn FnMut(&RootedPath, Arc<Node>, OverlayNotes) -> Result<(), ScanError> + 'a;
 
 /// Visits everything in `root`, in path order, the root first.
-fn scan(root: &Arc<RootDir>, visit: &mut Visit<'_>) -> Result<(), ScanError> {
+pub(super) fn scan(root: &Arc<RootDir>, visit: &mut Visit<'_>) -> Result<(), ScanError> {
     let system = |path: &RootedPath| {
         let path = path.clone();
         |source| ScanError::System { path, source }

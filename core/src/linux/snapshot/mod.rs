@@ -35,8 +35,9 @@ pub use self::plain::write_out;
 pub use self::rootfs::RootFs;
 use self::temporary::{TEMPORARY, Temporary};
 use super::meta::{self, Refused};
+use super::redirects::scan_redirected;
 use super::root::RootDir;
-use super::scan::{ScanError, scan_tree, scan_upper};
+use super::scan::{ScanError, scan_stack, scan_tree, scan_upper};
 use super::sys::SysError;
 use super::unpack::{Report, UnpackError};
 use crate::digest::{ChainId, Digest, DigestError};
@@ -332,9 +333,15 @@ pub fn changes(rootfs: &RootFs, lower: &[PathBuf]) -> Result<Layer, SnapshotErro
                 Some(top) => root_meta(top)?,
                 None => Meta::new(0o755),
             };
-            let mut layer = scan_upper(&Arc::new(RootDir::open(upper)?), &before)?;
+            let upper = Arc::new(RootDir::open(upper)?);
             let below = lower.iter().map(RootDir::open);
-            unchanged::leave_out(&mut layer, &below.collect::<Result<Vec<_>, _>>()?)?;
+            let below = below.collect::<Result<Vec<_>, _>>()?;
+            let mut layer = match scan_upper(&upper, &before) {
+                // Coracle asks for no such notes, but a kernel may be set up to write them.
+                Err(ScanError::Foreign { .. }) => scan_redirected(&upper, &scan_stack(&below)?)?,
+                scanned => scanned?,
+            };
+            unchanged::leave_out(&mut layer, &below)?;
             Ok(layer)
         }
         RootFs::Directory(path) => {

@@ -11,7 +11,7 @@ use super::stream::{Streamed, write_layer};
 use super::{SCRATCH, UnpackError};
 use crate::layer::{self, Layer};
 use crate::linux::root::RootDir;
-use crate::linux::scan::{scan_tree, scan_upper};
+use crate::linux::scan::scan_tree;
 use crate::linux::sys::SysError;
 use crate::path::RootedPath;
 use crate::tree::{Kind, Meta, Node, Tree};
@@ -75,19 +75,6 @@ impl Streamed {
         layer.adds.sort_by(|(a, _), (b, _)| a.cmp(b));
         Ok(layer)
     }
-}
-
-/// The tree that overlayfs would show of `lower`, topmost first.
-pub(super) fn merged(lower: &[RootDir]) -> Result<Tree, UnpackError> {
-    let mut merged = Tree::new();
-    for directory in lower.iter().rev() {
-        let shared = directory
-            .try_clone()
-            .map_err(UnpackError::system(&RootedPath::root()))?;
-        let layer = scan_upper(&Arc::new(shared), &Meta::new(0))?;
-        layer::apply(&mut merged, &layer)?;
-    }
-    Ok(merged)
 }
 
 /// The tree in a directory.

@@ -11,7 +11,7 @@ use crate::layer::Whiteout;
 use crate::linux::lower::{Lower, Seen};
 use crate::linux::meta;
 use crate::linux::root::{Dir, RootDir, is_directory};
-use crate::linux::scan::kind_of;
+use crate::linux::scan::{kind_of, scan_stack};
 use crate::linux::sys::SysError;
 use crate::path::RootedPath;
 use crate::tree::{Kind, Meta};
@@ -29,7 +29,7 @@ impl Streamed {
         let mut below = Lower::new(lower);
         resolve_hides(&self.hides, &mut below)?;
         if self.goes_through_links(|path| below.is_link(path))? {
-            self.rewrite(layer, &super::links::merged(lower)?)?;
+            self.rewrite(layer, &scan_stack(lower)?)?;
             below = Lower::new(lower);
             resolve_hides(&self.hides, &mut below)?;
         }
