@@ -71,6 +71,7 @@ fn what_cannot_be_kept_is_said_once() {
         device: (1, 3),
         ..Entry::default()
     };
+    let link = Entry::hard_link("again", "null");
     let foreign = Entry {
         owner: 4242,
         ..Entry::file("program", "x").mode(0o4755)
@@ -79,7 +80,7 @@ fn what_cannot_be_kept_is_said_once() {
         owner: 4242,
         ..Entry::file("other", "y")
     };
-    sandbox.file("layer.tar", Archive::of(&[device, foreign, also]));
+    sandbox.file("layer.tar", Archive::of(&[device, link, foreign, also]));
     let apply = ["layer", "apply", "layer.tar", "out"];
     let outcome = sandbox.coracle(apply).run().succeeds();
     let program = std::fs::metadata(sandbox.path().join("out/program")).unwrap();
@@ -87,7 +88,8 @@ fn what_cannot_be_kept_is_said_once() {
     if person.is_root() {
         assert_eq!(outcome.stderr, "");
         assert_eq!((program.uid(), program.mode() & 0o7777), (4242, 0o4755));
-        assert!(sandbox.path().join("out/null").exists());
+        let device = std::fs::metadata(sandbox.path().join("out/null")).unwrap();
+        assert_eq!(device.nlink(), 2);
         return;
     }
     // A program that should run as another must not run as the one who unpacked it.
@@ -98,7 +100,7 @@ fn what_cannot_be_kept_is_said_once() {
     assert!(!sandbox.path().join("out/null").exists());
     let outcome = outcome.complains(&[
         "2 entries kept your own owner (first /program)",
-        "1 entry were left out",
+        "2 entries were left out: devices (first /null)",
     ]);
     assert_eq!(outcome.stderr.lines().count(), 2, "{outcome}");
 }

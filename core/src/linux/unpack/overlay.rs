@@ -9,7 +9,7 @@ use super::stream::{Streamed, make};
 use super::{Report, UnpackError};
 use crate::layer::Whiteout;
 use crate::linux::lower::{Lower, Seen};
-use crate::linux::meta;
+use crate::linux::meta::{self, Refused};
 use crate::linux::root::{Dir, RootDir, is_directory};
 use crate::linux::scan::{kind_of, scan_stack};
 use crate::linux::sys::SysError;
@@ -71,6 +71,14 @@ impl Streamed {
                 }
             }
         }
+        let (left_out, report) = (&self.left_out, &mut self.report);
+        self.late_links.retain(|link, target| {
+            let is_device = left_out.contains(target);
+            if is_device {
+                report.refuse(Refused::Device, link);
+            }
+            !is_device
+        });
         // A target may also be one under another name, so go on as long as there is progress. What
         // is left then leads below.
         loop {

@@ -26,6 +26,8 @@ pub(in crate::linux) struct Streamed {
     /// Hard links whose targets were not there: from link to target. A map, because an archive
     /// may have millions, and every entry asks whether it replaces one.
     pub(super) late_links: BTreeMap<RootedPath, RootedPath>,
+    /// Devices that could not be made. Links to them cannot either.
+    pub(super) left_out: BTreeSet<RootedPath>,
     /// What of the layers below is hidden.
     pub(super) hides: BTreeSet<Whiteout>,
     /// What was done so far.
@@ -190,6 +192,7 @@ impl<'a> Writer<'a> {
             return self.link(dir, name, target).map_err(system);
         }
         self.streamed.late_links.remove(&place);
+        self.streamed.left_out.remove(&place);
         // Overlayfs takes a 0:0 character device for a whiteout.
         if *kind == Kind::CharDevice(0, 0) {
             self.streamed.report.refuse(Refused::Overlay, path);
@@ -209,7 +212,10 @@ impl<'a> Writer<'a> {
         let report = &mut self.streamed.report;
         let mut refused = |reason| report.refuse(reason, path);
         match (made, kind) {
-            (Err(e), _) if e.errno == Errno::EPERM && is_device(kind) => refused(Refused::Device),
+            (Err(e), _) if e.errno == Errno::EPERM && is_device(kind) => {
+                refused(Refused::Device);
+                self.streamed.left_out.insert(place);
+            }
             (Err(e), _) => return Err(system(e)),
             (Ok(_), Kind::Directory) => {
                 self.streamed.directories.insert(place, Some(meta));
