@@ -222,7 +222,7 @@ fn what_is_packed_too_well_is_refused_unless_it_is_trusted() {
     let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
     header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
     let mut bomb = pack(&header);
-    let zeros = pack(&[0; 1 << 20]);
+    let zeros = pack(&vec![0; 1 << 20]);
     (0..mebibytes).for_each(|_| bomb.extend_from_slice(&zeros));
     fs::write(place.join("bomb.tar.gz"), bomb).unwrap();
     let import = ["import", "bomb.tar.gz", "app"];
