@@ -105,6 +105,44 @@ fn what_cannot_be_kept_is_said_once() {
     assert_eq!(outcome.stderr.lines().count(), 2, "{outcome}");
 }
 
+/// Whose a link is, is noted on its directory, and the layers above change what is in that.
+#[test]
+fn links_have_the_owners_of_the_topmost_layer() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    let link = |name: &str, owner| Entry {
+        owner,
+        ..Entry::symlink(name, "anywhere")
+    };
+    let mine = sandbox.person.uid;
+    let lower = ["a", "b", "c", "d"].map(|name| link(&format!("d/{name}"), 7));
+    let upper = [
+        link("d/a", 8),
+        link("d/a", 9), // The last counts.
+        link("d/b", mine),
+        link("d/e", 8),
+        link("d/e", mine),
+        Entry::file("d/.wh.d", ""),
+    ];
+    sandbox.file("lower.tar", Archive::of(&lower));
+    sandbox.file("upper.tar", Archive::of(&upper));
+    let coracle = |words: &[&str]| sandbox.coracle(words).run().succeeds();
+    coracle(&["layer", "apply", "lower.tar", "upper.tar", "out"]);
+    std::fs::create_dir(sandbox.path().join("empty")).unwrap();
+    coracle(&["layer", "diff", "empty", "out", "-o", "again.tar"]);
+    let list = ["layer", "ls", "--format", "{{.path}} {{.uid}}", "again.tar"];
+    let listed = coracle(&list).stdout;
+    let links: Vec<_> = listed
+        .lines()
+        .filter(|row| row.starts_with("/d/"))
+        .collect();
+    let mine = mine.to_string();
+    let expected = [("a", "9"), ("b", &mine), ("c", "7"), ("e", &mine)];
+    let expected = expected.map(|(name, owner)| format!("/d/{name} {owner}"));
+    assert_eq!(links, expected);
+}
+
 #[test]
 fn a_whole_image_is_written_out_file_by_file() {
     let Some(sandbox) = Sandbox::new() else {
@@ -400,10 +438,9 @@ fn what_a_container_cannot_have_stays_in_the_image() {
 }
 
 /// Whether the sandbox's person can have a file as this row of a listing tells it. An ordinary
-/// user makes no devices and no attributes but their own, and has no place to note whose a link
-/// or a pipe is.
+/// user makes no devices and no attributes but their own.
 fn can_keep(sandbox: &Sandbox, row: &str) -> bool {
-    let kinds = ["symlink", "fifo", "char", "block"];
+    let kinds = ["char", "block"];
     let special = |kind: &&str| row.contains(&format!("\"type\":\"{kind}\""));
     let attribute = row.contains("security.") || row.contains("trusted.");
     sandbox.person.is_root() || !(kinds.iter().any(special) || attribute)

@@ -581,6 +581,7 @@ fn what_overlayfs_would_take_for_its_own_is_left_out() {
     let archive = Archive::of(&[
         with("a", "trusted.overlay.opaque"),
         with("b", "user.overlay.redirect"),
+        with("c", "user.coracle.inside"),
         Entry {
             kind: b'3',
             ..Entry::file("hidden", "")
@@ -588,7 +589,7 @@ fn what_overlayfs_would_take_for_its_own_is_left_out() {
     ]);
     let root = arena.root();
     let report = unpack(archive.as_slice(), &root, Arena::overlay(), BOUNDS).unwrap();
-    assert_eq!(report.refused[&Refused::Overlay].0, 3);
+    assert_eq!(report.refused[&Refused::Overlay].0, 4);
     let tree = scan_tree(&Arc::new(root)).unwrap();
     assert!(tree.get(&RootedPath::parse("hidden").unwrap()).is_none());
     assert_eq!(report.warnings().len(), report.refused.len());
@@ -628,7 +629,7 @@ fn an_owner_that_cannot_be_given_takes_the_set_id_bits_with_it() {
     archive[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
     let root = arena.root();
     let report = unpack(archive.as_slice(), &root, Arena::overlay(), BOUNDS).unwrap();
-    assert!(report.refused.contains_key(&Refused::Owner));
+    assert!(report.refused.contains_key(&Refused::Forgotten));
     let tree = scan_tree(&Arc::new(root)).unwrap();
     assert_eq!(describe(&tree, "su"), "file x");
     assert_eq!(

@@ -32,9 +32,10 @@ something fails, what was written is taken away again.
 
 As root everything is kept: owners, permissions, times, attributes, devices. An ordinary
 user owns every file that is written, without set-ID bits where the owner is another one,
-and makes no devices; what could not be kept is said once, and whose a file or directory is
-is noted on it for layer diff (user.coracle.owner). The files are yours to read and remove,
-unlike those of a user namespace: to run the image, use coracle run instead.
+and makes no devices; what could not be kept is said once, and whose a file should be is
+noted for layer diff (attributes user.coracle.…; of links and pipes on their directory). The
+files are yours to read and remove, unlike those of a user namespace: to run the image, use
+coracle run instead.
 
 An archive or layer of more than --max-bytes (unpacked), --max-ratio (times its packed size)
 or --max-entries is refused: it looks like an attack on the disk or the memory. Give a larger

@@ -29,8 +29,8 @@ permissions, times to the nanosecond, extended attributes, hard links.
 
 The archive is sorted and normalised: the same two trees give the same bytes everywhere.
 Owners are the numbers that you see; where image unpack or layer apply could not give a file
-to its owner, they noted whose it is (user.coracle.owner), and that counts. Sockets are left
-out.
+to its owner, they noted whose it is (attributes user.coracle.…), and that counts. Sockets
+are left out.
 
 An archive or layer of more than --max-bytes (unpacked), --max-ratio (times its packed size)
 or --max-entries is refused: it looks like an attack on the disk or the memory. Give a larger

@@ -9,6 +9,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno as RawErrno;
 
+use super::owners::{self, Owner, is_ours};
 use super::root::Dir;
 use super::sys::SysError;
 use crate::tree::{Kind, Meta, Timestamp};
@@ -16,8 +17,11 @@ use crate::tree::{Kind, Meta, Timestamp};
 /// What a process without all privileges may be refused, and can do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Refused {
-    /// The owner or group: in a user namespace, a number that is not mapped.
+    /// The owner or group: in a user namespace, a number that is not mapped. It is noted whose
+    /// the file is.
     Owner,
+    /// The owner or group, and there is no place to note them, or they are nobody's number.
+    Forgotten,
     /// An extended attribute: `trusted.…` in a user namespace, or one that the file system
     /// does not have.
     Attribute,
@@ -28,11 +32,6 @@ pub enum Refused {
     Overlay,
 }
 
-/// Where it is noted whose a file is that could not be given to them: `UID:GID:MODE`, the mode
-/// octal. Overlayfs carries it along when a container changes the file, so that the layer which
-/// is made of the change tells the owner as the image has it. Only files and directories can
-/// have such a note; of links, devices and pipes the owner is lost.
-const OWNER: &[u8] = b"user.coracle.owner";
 /// What overlayfs writes for itself, as root and in a user namespace.
 const OVERLAY: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
 /// Attributes in which the host's security modules keep notes of their own.
@@ -56,7 +55,7 @@ pub fn set(
     let flags = AtFlags::SYMLINK_NOFOLLOW;
     let owned = may_fail(
         owner(meta).and_then(|(uid, gid)| rustix::fs::chownat(dir, name, uid, gid, flags)),
-        &mut || refused(Refused::Owner),
+        &mut || (),
     )
     .map_err(|e| wrong("fchownat", e))?;
     for (key, value) in attributes(meta, refused) {
@@ -72,7 +71,12 @@ pub fn set(
         let path = format!("/proc/self/fd/{}", node.as_raw_fd());
         rustix::fs::chmod(path, mode(meta, owned)).map_err(|e| wrong("chmod", e))?;
     }
-    rustix::fs::utimensat(dir, name, &times(meta.mtime), flags).map_err(|e| wrong("utimensat", e))
+    rustix::fs::utimensat(dir, name, &times(meta.mtime), flags)
+        .map_err(|e| wrong("utimensat", e))?;
+    if !owned {
+        refused(noted(meta, || owners::note_inside(dir, name, meta)));
+    }
+    Ok(())
 }
 
 /// As [`set`], for a file or directory that is open: `name` in `dir`, or `dir` itself when
@@ -87,14 +91,11 @@ pub fn set_open(
     let wrong = |call: &str, e| dir.refused(call, name, e);
     let owned = may_fail(
         owner(meta).and_then(|(uid, gid)| rustix::fs::fchown(fd, uid, gid)),
-        &mut || refused(Refused::Owner),
+        &mut || (),
     )
     .map_err(|e| wrong("fchown", e))?;
-    // What nobody can have is nobody's.
-    if !owned && owner(meta).is_ok() {
-        let note = format!("{}:{}:{:o}", meta.uid, meta.gid, meta.mode & 0o7777);
-        // Where there are no attributes, the owner is lost, as the report says.
-        let _ = rustix::fs::fsetxattr(fd, OWNER, note.as_bytes(), XattrFlags::empty());
+    if !owned {
+        refused(noted(meta, || owners::note(fd, meta)));
     }
     for (key, value) in attributes(meta, refused) {
         may_fail(
@@ -125,6 +126,7 @@ pub fn remove_others(dir: &Dir, meta: &Meta) -> Result<(), SysError> {
     for key in list(dir, b"", &dir.proc_path(b"."))? {
         let keep = is_overlay(&key)
             || OF_THE_HOST.contains(&key.as_slice())
+            || key == owners::INSIDE
             || meta.xattrs.contains_key(&key);
         if !keep {
             may_fail(rustix::fs::fremovexattr(dir, key.as_slice()), &mut || ())
@@ -177,8 +179,11 @@ pub fn read(dir: &Dir, name: &[u8], stat: &Stat) -> Result<(Meta, OverlayNotes),
                 b"metacopy" => notes.metacopy = true,
                 _ => {}
             }
-        } else if key == OWNER {
-            noted = value(dir, name, &path, &key)?;
+        } else if key == owners::OWNER {
+            let note = value(dir, name, &path, &key)?;
+            noted = note.as_deref().and_then(Owner::parse);
+        } else if is_ours(&key) {
+            // What is noted about others, these are asked for.
         } else if !OF_THE_HOST.contains(&key.as_slice())
             && let Some(value) = value(dir, name, &path, &key)?
         {
@@ -195,37 +200,19 @@ pub fn read(dir: &Dir, name: &[u8], stat: &Stat) -> Result<(Meta, OverlayNotes),
         },
         xattrs,
     };
-    if let Some((uid, gid, mode)) = noted.as_deref().and_then(owner_note)
-        && (stat.st_uid, stat.st_gid) == myself()
-    {
-        (meta.uid, meta.gid) = (uid, gid);
-        // Set-ID bits were left out with the owner; a mode of the container's own stays.
-        if meta.mode == mode & 0o1777 {
-            meta.mode = mode;
-        }
+    let kind = FileType::from_raw_mode(stat.st_mode);
+    if !matches!(kind, FileType::RegularFile | FileType::Directory) {
+        noted = owners::inside(dir, name, stat);
+    }
+    if let Some(owner) = noted {
+        owner.apply(&mut meta);
     }
     Ok((meta, notes))
 }
 
-/// The user and group that files are given to which nobody else can be given.
-fn myself() -> (u32, u32) {
-    (
-        rustix::process::geteuid().as_raw(),
-        rustix::process::getegid().as_raw(),
-    )
-}
-
-/// What [`OWNER`] says: user, group, mode.
-fn owner_note(note: &[u8]) -> Option<(u32, u32, u32)> {
-    let mut parts = std::str::from_utf8(note).ok()?.split(':');
-    let (uid, gid) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    let mode = u32::from_str_radix(parts.next()?, 8).ok()?;
-    (mode <= 0o7777 && parts.next().is_none()).then_some((uid, gid, mode))
-}
-
 /// Whether an attribute would mean something to overlayfs or to us that it does not in an archive.
 fn is_reserved(key: &[u8]) -> bool {
-    is_overlay(key) || key == OWNER
+    is_overlay(key) || is_ours(key)
 }
 
 /// Whether an attribute is one that overlayfs keeps for itself.
@@ -255,6 +242,15 @@ fn may_fail(result: Result<(), RawErrno>, refused: &mut dyn FnMut()) -> Result<b
             Ok(false)
         }
         Err(e) => Err(e),
+    }
+}
+
+/// What became of an owner that was refused, once `note` was tried. What nobody can have is
+/// nobody's.
+fn noted(meta: &Meta, note: impl FnOnce() -> Result<(), RawErrno>) -> Refused {
+    match owner(meta).and_then(|_| note()) {
+        Ok(()) => Refused::Owner,
+        Err(_) => Refused::Forgotten,
     }
 }
 

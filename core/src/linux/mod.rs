@@ -8,6 +8,7 @@ pub mod base;
 pub mod fsck;
 mod lower;
 pub mod meta;
+mod owners;
 mod redirects;
 pub mod root;
 pub mod scan;

@@ -345,6 +345,32 @@ mod tests {
     }
 
     #[test]
+    fn whose_a_link_should_be_is_noted_on_its_directory() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Arc::new(RootDir::open(folder.path()).unwrap());
+        let dir = root.dir(&RootedPath::root()).unwrap();
+        let me = std::os::unix::fs::MetadataExt::uid(&folder.path().metadata().unwrap());
+        let owner = |name: &str| {
+            let node = scan_node(&root, &RootedPath::parse(name).unwrap());
+            node.unwrap().unwrap().meta.uid
+        };
+        let set = |note: &[u8]| {
+            let flags = XattrFlags::empty();
+            rustix::fs::fsetxattr(&dir, "user.coracle.inside", note, flags).unwrap();
+        };
+        for name in [&b"a"[..], b"b"] {
+            dir.make_link(b"anywhere", name).unwrap();
+            let (kind, meta) = (Kind::Symlink(Vec::new()), Meta::new(0o777));
+            let meta = Meta { uid: me, ..meta };
+            meta::set(&dir, name, &kind, &meta, &mut |_| {}).unwrap();
+        }
+        dir.create_file(b"file").unwrap();
+        set(b"7:8:777:0/a/file\0\09:8:777:1/b\0");
+        // What has another time is another link, and a file has its own note.
+        assert_eq!([owner("a"), owner("b"), owner("file")], [7, me, me]);
+    }
+
+    #[test]
     fn what_another_mount_wrote_is_refused() {
         for (key, value) in [
             ("redirect", "/elsewhere"),

@@ -9,7 +9,8 @@ use rustix::fs::{FileType, Stat};
 use super::stream::{Streamed, stream};
 use super::{Report, SCRATCH, UnpackError};
 use crate::layer::{Bounds, Whiteout};
-use crate::linux::meta;
+use crate::linux::meta::{self, Refused};
+use crate::linux::owners;
 use crate::linux::root::{Dir, RootDir, is_directory};
 use crate::linux::sys::SysError;
 use crate::path::RootedPath;
@@ -149,7 +150,7 @@ impl Streamed {
     ) -> Result<(), UnpackError> {
         let mut todo = vec![RootedPath::root()];
         while let Some(path) = todo.pop() {
-            merge_one(scratch, into, &path, touched, &mut todo)
+            merge_one(scratch, into, &path, touched, &mut todo, &mut self.report)
                 .map_err(UnpackError::system(&path))?;
         }
         for (path, meta) in std::mem::take(&mut self.directories) {
@@ -175,10 +176,15 @@ fn merge_one(
     path: &RootedPath,
     touched: &mut Touched,
     todo: &mut Vec<RootedPath>,
+    report: &mut Report,
 ) -> Result<(), SysError> {
     let (source, target) = (scratch.dir(path)?, into.dir(path)?);
     touch(&target, touched)?;
-    for name in source.names()? {
+    let names = source.names()?;
+    if owners::carry(&source, &target, &names).is_err() {
+        report.refuse(Refused::Forgotten, path);
+    }
+    for name in names {
         let is_dir = source.stat(&name)?.is_some_and(|s| is_directory(&s));
         let place = path.child(&name);
         match target.stat(&name)? {

@@ -173,6 +173,10 @@ impl Report {
                     "kept your own owner",
                     "only root may give files to anybody, and a user namespace to the users that /etc/subuid and /etc/subgid grant it; layers made of them still tell the right owner",
                 ),
+                Refused::Forgotten => (
+                    "kept your own owner, and layers made of them will tell that one",
+                    "the right one is a number that nobody can have, or the file system has no room to note it",
+                ),
                 Refused::Attribute => (
                     "lack an extended attribute",
                     "this user or file system may not have it",
@@ -183,7 +187,7 @@ impl Report {
                 ),
                 Refused::Overlay => (
                     "lack what overlayfs or Coracle would take for its own",
-                    "an attribute `…overlay.…` or `user.coracle.owner`, or a 0:0 device, in an archive would hide, redirect or give away files",
+                    "an attribute `…overlay.…` or `user.coracle.…`, or a 0:0 device, in an archive would hide, redirect or give away files",
                 ),
             };
             let entries = if *count == 1 { "entry" } else { "entries" };

@@ -12,6 +12,7 @@ use super::{Report, UnpackError};
 use crate::layer::tar::{self, Entry, TarError};
 use crate::layer::{Bounds, Layer, Whiteout};
 use crate::linux::meta::{self, Refused};
+use crate::linux::owners;
 use crate::linux::root::{Dir, RootDir};
 use crate::linux::sys::SysError;
 use crate::path::RootedPath;
@@ -206,6 +207,7 @@ impl<'a> Writer<'a> {
                 return Ok(false);
             }
             self.streamed.forget(self.root, &place).map_err(system)?;
+            owners::forget(dir, name).map_err(|e| system(dir.refused("fremovexattr", name, e)))?;
             replaced = true;
             made = make(dir, name, kind);
         }
