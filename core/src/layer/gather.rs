@@ -1,11 +1,11 @@
 //! From an archive's entries, in any order, to a layer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::sync::Arc;
 
 use super::tar::{self, Entry, TarError};
-use super::{Bounds, Layer, Whiteout};
+use super::{Bounds, Layer, Whiteout, links};
 use crate::path::RootedPath;
 use crate::tree::{Content, Kind, Node, Tree, resolve};
 
@@ -48,7 +48,7 @@ pub fn gather(
         }
         Ok(())
     })?;
-    Ok(gathered.finish())
+    gathered.finish()
 }
 
 /// Where in an archive a file's bytes are.
@@ -90,7 +90,9 @@ impl Gathered {
                 .linkable(target)
                 // A directory for the link takes the place of a file that stands in its way.
                 .filter(|(there, _)| *there == place || !place.is_within(there))
-                .map(|(_, node)| node),
+                .map(|(_, node)| node)
+                // A link back to here stays what it is until all is known.
+                .filter(|node| node.kind != Kind::HardLink(place.clone())),
             _ => None,
         }
         .unwrap_or_else(|| Arc::new(node));
@@ -120,34 +122,34 @@ impl Gathered {
     }
 
     /// Joins hard links to their targets in this archive; the others reach into layers below.
-    fn finish(&self) -> Layer {
+    fn finish(&self) -> Result<Layer, TarError> {
         let mut layer = Layer {
             hides: self.hides.iter().cloned().collect(),
             adds: Vec::new(),
         };
+        let ends = links::ends(&self.links())?;
         for path in &self.named {
-            let Some(node) = self.tree.get(path) else {
+            let end = ends.get(path).unwrap_or(path);
+            if self.tree.get(path).is_none() {
                 continue; // A later entry replaced what was above it.
-            };
-            layer.adds.push((path.clone(), self.link_target(node)));
+            }
+            if let Some(node) = self.tree.get(end) {
+                layer.adds.push((path.clone(), Arc::clone(node)));
+            }
         }
-        layer
+        Ok(layer)
     }
 
-    /// The node at the end of a chain of hard links, as far as it is in this archive.
-    fn link_target(&self, node: &Arc<Node>) -> Arc<Node> {
-        let mut node = Arc::clone(node);
-        // A ring of links has no file in it; the lower layers must have one.
-        for _ in 0..self.named.len() {
-            let Kind::HardLink(target) = &node.kind else {
-                break;
-            };
-            let Some((_, next)) = self.linkable(target) else {
-                break;
-            };
-            node = next;
-        }
-        node
+    /// The links whose targets are in this archive: from place to place.
+    fn links(&self) -> BTreeMap<RootedPath, RootedPath> {
+        let place_of = |path: &RootedPath| match &self.tree.get(path)?.kind {
+            Kind::HardLink(target) => self.linkable(target).map(|(place, _)| place),
+            _ => None,
+        };
+        let named = self.named.iter();
+        named
+            .filter_map(|path| Some((path.clone(), place_of(path)?)))
+            .collect()
     }
 }
 
@@ -258,6 +260,27 @@ mod tests {
         check("d/.wh..", '0', "", "aims outside");
         check("a", '1', "../x", "hard link whose target");
         check("./", '2', "x", "replace the root");
+    }
+
+    #[test]
+    fn links_that_go_round_are_refused_in_whatever_order_they_come() {
+        let ring = [("a", '1', "b"), ("b", '1', "c"), ("c", '1', "a")];
+        for order in [
+            [0, 1, 2],
+            [0, 2, 1],
+            [1, 0, 2],
+            [1, 2, 0],
+            [2, 0, 1],
+            [2, 1, 0],
+        ] {
+            let entries = order.map(|i| ring[i]);
+            for entries in [&entries[..], &[("a", '1', "b"), ("b", '1', "a")]] {
+                let error = gathered(entries).unwrap_err().to_string();
+                assert!(error.contains("leads back to it"), "{error}");
+            }
+        }
+        let itself = gathered(&[("a", '1', "a"), ("b", '1', "a")]);
+        assert_eq!(itself.unwrap(), "/a link /a; /b link /a");
     }
 
     #[test]

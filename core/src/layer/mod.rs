@@ -7,6 +7,7 @@ pub mod compress;
 mod diff;
 mod gather;
 mod keep;
+pub(crate) mod links;
 pub mod tar;
 
 use std::sync::Arc;

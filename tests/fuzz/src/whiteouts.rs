@@ -179,20 +179,8 @@ fn check_tree(tree: &Tree) {
     }
 }
 
-/// Written as an archive, a layer reads the same. The exception are hard links that go round: no
-/// file is at their end, and which of them is named last is chance.
+/// Written as an archive, a layer reads the same.
 fn check_archive(layer: &Layer) {
-    // A link that could be joined was: one to a path of the layer, or perhaps one by way of a
-    // symbolic link, is left because it is part of a ring.
-    let is_symlink = |node: &Node| matches!(node.kind, Kind::Symlink(_));
-    let has_symlinks = layer.adds.iter().any(|(_, node)| is_symlink(node));
-    let is_ring = |node: &Node| match &node.kind {
-        Kind::HardLink(target) => has_symlinks || layer.adds.iter().any(|(path, _)| path == target),
-        _ => false,
-    };
-    if layer.adds.iter().any(|(_, node)| is_ring(node)) {
-        return;
-    }
     let mut archive = Vec::new();
     tar::write(layer, &mut archive).expect("a layer is written");
     let read = gather(archive.as_slice(), Bounds::default(), &mut keep_inline)

@@ -7,7 +7,7 @@ use rustix::fs::FileType;
 
 use super::stream::{Streamed, make};
 use super::{Report, UnpackError};
-use crate::layer::Whiteout;
+use crate::layer::{Whiteout, links};
 use crate::linux::lower::{Lower, Seen};
 use crate::linux::meta::{self, Refused};
 use crate::linux::root::{Dir, RootDir, is_directory};
@@ -60,16 +60,9 @@ impl Streamed {
 
     /// Makes the hard links whose targets came later in the archive.
     pub(super) fn link_inside(&mut self, layer: &RootDir) -> Result<(), UnpackError> {
-        // A target may itself be such a link. Each round doubles how far along such a chain every
-        // link has come.
-        let rounds = usize::BITS - self.late_links.len().leading_zeros();
-        for _ in 0..rounds {
-            let links = self.late_links.clone();
-            for target in self.late_links.values_mut() {
-                if let Some(next) = links.get(target) {
-                    *target = next.clone();
-                }
-            }
+        // A target may itself be such a link.
+        for (link, end) in links::ends(&self.late_links)? {
+            self.late_links.insert(link, end);
         }
         let (left_out, report) = (&self.left_out, &mut self.report);
         self.late_links.retain(|link, target| {

@@ -266,7 +266,8 @@ impl<'a> Writer<'a> {
             _ => {
                 // A link to such a link is one to its target.
                 let late = &self.streamed.late_links;
-                let target = late.get(target).unwrap_or(target).clone();
+                let further = late.get(target).filter(|further| **further != place);
+                let target = further.unwrap_or(target).clone();
                 self.streamed.forget(self.root, &place)?;
                 self.streamed.late_links.insert(place, target);
                 return Ok(replaced);
