@@ -249,6 +249,17 @@ fn a_container_has_a_name_an_id_and_directories() {
     );
     let id = Running::wait_for(&at.join("cid"));
     assert_eq!(id.len(), 64);
+    // What it stands on says so.
+    let usage = stdout(at, &["system", "df", "-v", "--format", "json"]);
+    let usage: Value = serde_json::from_str(&usage).unwrap();
+    let snapshots = usage["Snapshots"].as_array().unwrap();
+    assert!(!snapshots.is_empty());
+    for snapshot in snapshots {
+        assert_eq!(snapshot["Containers"], serde_json::json!([id]));
+    }
+    let table = stdout(at, &["system", "df", "-v"]);
+    let below = table.split("Snapshots space usage:").nth(1).unwrap();
+    assert!(below.contains(&id[..12]), "{table}");
     let (code, error) = failure(at, &["run", "--name", "first", "base", "true"]);
     assert_eq!(code, 125);
     assert!(

@@ -89,7 +89,9 @@ pub(super) struct Snapshot {
     pub(super) bytes: u64,
     /// The images that have it.
     pub(super) images: Vec<String>,
-    /// Whether a container that runs stands on it.
+    /// The IDs of the containers that stand on it, running or not.
+    pub(super) containers: Vec<String>,
+    /// Whether one of them runs.
     pub(super) active: bool,
 }
 
@@ -233,12 +235,16 @@ fn snapshots(
     let mut snapshots = Vec::new();
     for kept in inventory(&context.root)? {
         let images = known.get(&kept.chain).map_or(&[][..], Vec::as_slice);
+        let stands = |c: &&Container| c.chains.contains(&kept.chain);
         snapshots.push(Snapshot {
             bytes: disk_usage(&kept.path)?,
             images: images.iter().map(|named| named.call()).collect(),
-            active: containers
+            containers: containers
                 .iter()
-                .any(|c| c.runs && c.chains.contains(&kept.chain)),
+                .filter(stands)
+                .map(|c| c.id.clone())
+                .collect(),
+            active: containers.iter().filter(stands).any(|c| c.runs),
             chain: kept.chain,
         });
     }

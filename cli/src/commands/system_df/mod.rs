@@ -31,7 +31,8 @@ snapshots whose containers run, and build steps whose layers an image has. Recla
 what coracle system prune --all would free.
 
 With --verbose: every image with the bytes that it shares and those that only it has, every
-step and every cache mount of the build cache, every snapshot.
+step and every cache mount of the build cache, every snapshot with the images that have it
+and the containers that stand on it and so keep it.
 
 Fields: Type, TotalCount, Active, Size, Reclaimable. In JSON sizes are bytes; with --verbose
 one document with Images, Containers, BuildCache, Snapshots (lists), Shared, Kept, LooseBlobs.
@@ -146,7 +147,8 @@ impl Measured {
             |mount| json!({"ID": mount.id, "Size": size(mount.bytes), "LastUsed": ago(mount.used)}),
         );
         let snapshots = self.snapshots.iter().map(|s| {
-            json!({"ID": s.chain.0.short(), "Size": size(s.bytes), "Images": s.images.join(", ")})
+            let containers: Vec<_> = s.containers.iter().map(|id| &id[..id.len().min(12)]).collect();
+            json!({"ID": s.chain.0.short(), "Size": size(s.bytes), "Images": s.images.join(", "), "Containers": containers.join(", ")})
         });
         let sections = [
             table(
@@ -208,8 +210,13 @@ impl Measured {
             )?,
             table(
                 "Snapshots space usage:",
-                "{{.ID}}\t{{.Size}}\t{{.Images}}",
-                &[("ID", "SNAPSHOT"), ("Size", "SIZE"), ("Images", "IMAGES")],
+                "{{.ID}}\t{{.Size}}\t{{.Images}}\t{{.Containers}}",
+                &[
+                    ("ID", "SNAPSHOT"),
+                    ("Size", "SIZE"),
+                    ("Images", "IMAGES"),
+                    ("Containers", "CONTAINERS"),
+                ],
                 snapshots.collect(),
             )?,
         ];
@@ -233,7 +240,7 @@ impl Measured {
         let snapshots = self
             .snapshots
             .iter()
-            .map(|s| json!({"ID": s.chain, "Size": s.bytes, "Images": s.images}));
+            .map(|s| json!({"ID": s.chain, "Size": s.bytes, "Images": s.images, "Containers": s.containers}));
         json!({
             "Images": images.collect::<Vec<_>>(),
             "Shared": self.shared,
