@@ -150,7 +150,7 @@ impl Server {
         let (links, media_type) = understand(&bytes, told.and_then(|v| v.to_str().ok()))?;
         let _hold = self.store.hold()?;
         for blob in links.blobs() {
-            if blob.extra.get("urls").is_none() && self.store.size(&blob.digest)?.is_none() {
+            if !blob.extra.contains_key("urls") && self.store.size(&blob.digest)?.is_none() {
                 self.fetch_blob(upstream, name, &blob.digest)?;
             }
         }
