@@ -117,6 +117,23 @@ fn what_is_pushed_comes_back_with_the_same_digests() {
         .run()
         .succeeds();
     assert_eq!((quiet.line(), quiet.stderr.as_str()), (name.as_str(), ""));
+    let json = sandbox
+        .coracle(["--root", "fresh", "pull", "--format", "json", &name])
+        .run();
+    let json = json.succeeds().json();
+    assert_eq!(
+        (&json["Digest"], &json["Id"]),
+        (&digest.as_str().into(), &before.as_str().into())
+    );
+    let json = sandbox
+        .coracle(["push", "--format", "json", &name])
+        .run()
+        .succeeds()
+        .json();
+    assert_eq!(
+        (&json["Digest"], &json["Sent"]),
+        (&digest.as_str().into(), &0.into())
+    );
     // By its digest, too; and what is not there is said exactly.
     let by_digest = format!("{}@{digest}", registry.image("team/app"));
     sandbox
@@ -344,6 +361,35 @@ fn copies_are_the_same_wherever_they_go() {
             .succeeds();
         assert_eq!(witness.line(), digest, "{place}");
     }
+    // What is of Docker's own media types stays so, too.
+    let docker = registry.image("docker:1");
+    let (from, to) = (format!("docker://{name}"), format!("docker://{docker}"));
+    let words = [
+        "copy",
+        "-q",
+        "--format",
+        "v2s2",
+        "--src-tls-verify=false",
+        "--dest-tls-verify=false",
+    ];
+    sandbox
+        .stagehand("skopeo", words)
+        .args([from, to])
+        .run()
+        .succeeds();
+    let digest = skopeo_digest(&sandbox, &docker);
+    let pull = ["--root", "fresh", "pull", &docker];
+    sandbox.coracle(pull).run().succeeds().says(&[&digest]);
+    let again = registry.image("docker:2");
+    sandbox
+        .coracle(["--root", "fresh", "tag", &docker, &again])
+        .run()
+        .succeeds();
+    sandbox
+        .coracle(["--root", "fresh", "push", "-q", &again])
+        .run()
+        .succeeds();
+    assert_eq!(skopeo_digest(&sandbox, &again), digest);
     let load = ["--root", "fresh", "load", "-i", "docker.tar"];
     sandbox
         .coracle(load)
@@ -369,7 +415,7 @@ fn a_login_is_kept_for_its_owner_and_no_secret_is_ever_shown() {
     let Some(sandbox) = Sandbox::new() else {
         return;
     };
-    if !installed("skopeo") {
+    if !installed("skopeo") || !installed("python3") {
         return;
     }
     let htpasswd = sandbox.file("htpasswd", HTPASSWD);
@@ -476,6 +522,8 @@ fn a_login_is_kept_for_its_owner_and_no_secret_is_ever_shown() {
     sandbox.give("theirs.json");
     let words = ["--root", "f3", "pull", "--authfile", "theirs.json", &name];
     seen(sandbox.coracle(words).run().succeeds());
+    // Asked at a terminal, the password is not shown while it is typed.
+    seen(at_terminal(&sandbox, &registry.name).succeeds()).says(&["Password: ", "Login Succeeded"]);
     for output in &outputs {
         for secret in [PASSWORD, "bWU6Y29ycmVjd", "Basic ", "authorization"] {
             assert!(!output.contains(secret), "{secret} in {output}");
@@ -486,6 +534,42 @@ fn a_login_is_kept_for_its_owner_and_no_secret_is_ever_shown() {
             .iter()
             .any(|output| output.contains("401 Unauthorized"))
     );
+}
+
+/// A login at a terminal by somebody who types the password when it is asked for.
+fn at_terminal(sandbox: &Sandbox, registry: &str) -> Outcome {
+    let script = r#"
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:4] + ["me", sys.argv[4]])
+seen = b""
+typed = False
+while True:
+    try:
+        part = os.read(terminal, 1024)
+    except OSError:
+        break
+    if not part:
+        break
+    seen += part
+    if not typed and b"Password: " in seen:
+        typed = True
+        os.write(terminal, sys.argv[5].encode() + b"\n")
+print(seen.decode())
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"#;
+    let binary = sandbox.binary();
+    let words = [
+        "-c",
+        script,
+        binary.to_str().unwrap(),
+        "login",
+        "-u",
+        registry,
+        PASSWORD,
+    ];
+    sandbox.program("python3".as_ref(), words).run()
 }
 
 /// A helper that keeps what it is given in a file beside it.

@@ -11,11 +11,13 @@ use coracle::registry::Pieces;
 use coracle::registry::copy::{Copied, CopyOptions, Place, copy};
 use coracle::store::archive::{self, Format, Save};
 use coracle::store::layout::Layout;
+use serde_json::json;
 
 use super::build::platform;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::output;
+use crate::output::format::{self, FormatOption};
 use crate::progress::{Direction, ExplainHttpOption, Transfers};
 use crate::registries::{self, JOBS, Registries, RegistryOptions};
 
@@ -37,6 +39,9 @@ Everything is copied byte for byte, so that every digest stays: all platforms, u
 chosen, and between registries and layouts also what refers to the image, such as
 signatures and bills of material. The images here are neither read nor changed.
 
+Fields: Digest, Referrers (how many other manifests went along), Moved and Size (bytes of
+blobs that were moved, and of all).
+
 Where registries are and whom they trust is told in `coracle pull --help`.
 
 Chapter 05-registry of the book explains what is copied, and in which order."
@@ -50,6 +55,8 @@ pub(crate) struct Options {
     pub(crate) destination: String,
     #[command(flatten)]
     pub(crate) explain: ExplainHttpOption,
+    #[command(flatten)]
+    pub(crate) format: FormatOption,
     /// Copy the image for this platform alone (os/arch[/variant])
     #[arg(long, value_name = "string")]
     pub(crate) platform: Option<String>,
@@ -70,6 +77,7 @@ enum Typed {
 
 /// Copies it, and prints its digest.
 pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
+    let format = format::Format::parse(options.format.format.as_deref())?;
     let from = typed(&options.source)?;
     let to = typed(&options.destination)?;
     let named: Vec<_> = [&from, &to]
@@ -108,7 +116,14 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     if copied.referrers > 0 && !options.quiet {
         output::note(&format!("with {} that refer to it\n", copied.referrers));
     }
-    output::print(&format!("{}\n", copied.target.digest))?;
+    let document = json!({
+        "Digest": copied.target.digest,
+        "Referrers": copied.referrers,
+        "Moved": copied.moved,
+        "Size": copied.size,
+    });
+    let text = || format!("{}\n", copied.target.digest);
+    output::print(&format::document(&document, &format, text)?)?;
     Ok(0)
 }
 

@@ -4,6 +4,7 @@ use coracle::event::Event;
 use coracle::reference::Reference;
 use coracle::registry::pull::{PullOptions, Pulled, list_tags, pull};
 use coracle::spec::Platform;
+use serde_json::json;
 
 use super::build::platform;
 use crate::bounds::BoundsOptions;
@@ -11,6 +12,7 @@ use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::names;
 use crate::output;
+use crate::output::format::{self, Format, FormatOption};
 use crate::progress::{Direction, ExplainHttpOption, Transfers};
 use crate::registries::{self, JOBS, Registries, RegistryOptions};
 
@@ -53,6 +55,9 @@ CORACLE_REGISTRIES names, says more:
   [registry.\"localhost:5443\"]
   tls = true          # TLS on the loopback
 
+Fields: Name, Digest (what the tag points to), Id (the digest of the config), Received and
+Size (bytes of blobs that came, and of all).
+
 Chapter 05-registry of the book explains what happens; --explain tells it request by
 request."
 )]
@@ -67,6 +72,8 @@ pub(crate) struct Options {
     pub(crate) bounds: BoundsOptions,
     #[command(flatten)]
     pub(crate) explain: ExplainHttpOption,
+    #[command(flatten)]
+    pub(crate) format: FormatOption,
     /// Get the image for this platform (os/arch[/variant])
     #[arg(long, value_name = "string")]
     pub(crate) platform: Option<String>,
@@ -79,6 +86,7 @@ pub(crate) struct Options {
 
 /// Fetches the images and says which they are.
 pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
+    let format = Format::parse(options.format.format.as_deref())?;
     let reference = registries::reference(&options.name)?;
     if options.all_tags && (reference.tag.is_some() || reference.digest.is_some()) {
         return Err(Failure::new(format!(
@@ -103,7 +111,15 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     };
     for reference in &references {
         let pulled = one(&registries, reference, &wanted, options, context)?;
-        output::print(&said(&pulled, options.quiet))?;
+        let document = json!({
+            "Name": pulled.reference.canonical(),
+            "Digest": pulled.target.digest,
+            "Id": pulled.image.id(),
+            "Received": pulled.received,
+            "Size": pulled.size,
+        });
+        let text = || said(&pulled, options.quiet);
+        output::print(&format::document(&document, &format, text)?)?;
     }
     Ok(0)
 }

@@ -8,6 +8,7 @@ use coracle::registry::Pieces;
 use coracle::registry::push::{PushOptions, Pushed, push};
 use coracle::spec::Descriptor;
 use coracle::store::Store;
+use serde_json::json;
 
 use super::build::platform;
 use super::completion;
@@ -15,6 +16,7 @@ use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::names;
 use crate::output;
+use crate::output::format::{self, Format, FormatOption};
 use crate::progress::{Direction, Explain, ExplainHttpOption, Transfers};
 use crate::registries::{self, JOBS, Registries, RegistryOptions};
 
@@ -37,6 +39,9 @@ What the repository has is not sent, and what another repository there has is mo
 from it. Of an image for several platforms all are sent, if all are here; otherwise this
 machine's alone. The tag is set last.
 
+Fields: Name, Digest (what the tag points to there), Sent and Size (bytes of blobs that were
+sent, and of all).
+
 Where registries are and whom they trust is told in `coracle pull --help`, who may push in
 `coracle login --help`.
 
@@ -55,6 +60,8 @@ pub(crate) struct Options {
     pub(crate) digestfile: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) explain: ExplainHttpOption,
+    #[command(flatten)]
+    pub(crate) format: FormatOption,
     /// Push the image for this platform alone (os/arch[/variant])
     #[arg(long, value_name = "string")]
     pub(crate) platform: Option<String>,
@@ -67,6 +74,7 @@ pub(crate) struct Options {
 
 /// Sends the images and says which they are.
 pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
+    let format = Format::parse(options.format.format.as_deref())?;
     let reference = registries::reference(&options.name)?;
     if reference.digest.is_some() {
         return Err(
@@ -93,7 +101,14 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     let mut digests = Vec::new();
     for (reference, target) in &images {
         let pushed = one(&registries, &*store, reference, target, &push_options, told)?;
-        output::print(&said(reference, &pushed, options.quiet))?;
+        let document = json!({
+            "Name": reference.canonical(),
+            "Digest": pushed.target.digest,
+            "Sent": pushed.sent,
+            "Size": pushed.size,
+        });
+        let text = || said(reference, &pushed, options.quiet);
+        output::print(&format::document(&document, &format, text)?)?;
         digests.push(pushed.target.digest.to_string());
     }
     if let Some(path) = &options.digestfile {

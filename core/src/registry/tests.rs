@@ -14,6 +14,7 @@ use super::copy::{CopyOptions, Place, copy};
 use super::error::RegistryError;
 use super::hosts::{Hosts, Settings};
 use super::http::{Body, Request, Response, Transport, TransportError};
+use super::login::log_in;
 use super::pull::{PullOptions, Pulled, list_tags, pull};
 use super::push::{PushOptions, push};
 use crate::digest::{DiffId, Digest};
@@ -636,6 +637,68 @@ fn nobody_is_asked_without_a_network() {
         assert!(error.contains(part), "{error}");
     }
     assert!(fake.kept.lock().unwrap().seen.is_empty());
+}
+
+/// A login gives an identity token, which then stands for the password.
+#[test]
+fn a_login_is_tried_and_what_the_registry_gives_for_it_is_kept() {
+    let fake = Fake {
+        private: true,
+        lie: Some(Box::new(|seen, _| {
+            let identity = br#"{"access_token":"for x","refresh_token":"identity"}"#;
+            let wants = seen.uri.contains("offline_token=true") || seen.method == Method::POST;
+            (seen.uri.contains("auth.example") && wants).then(|| Ok(response(200, &[], identity)))
+        })),
+        ..Fake::new()
+    };
+    fake.keep_image();
+    let logged_in = with(&fake, |client| log_in(client, "r.example", &mut ignore)).unwrap();
+    let token = Credentials::IdentityToken {
+        token: "identity".into(),
+    };
+    assert_eq!((&logged_in.keep, logged_in.asked), (&token, true));
+    let hosts = Hosts::default();
+    let identity = |_: &str| Ok(token.clone());
+    with_hosts(&fake, &hosts, &identity, |client| {
+        pull(
+            client,
+            &"r.example/a/b:1".parse().unwrap(),
+            &MemoryStore::new(),
+            &options(),
+            &mut ignore,
+        )
+    })
+    .unwrap();
+    assert_eq!(fake.requests("POST", "https://auth.example/token"), 1);
+    // Who asks for nothing has nothing to refuse.
+    let open = with(&Fake::new(), |client| {
+        log_in(client, "r.example", &mut ignore)
+    })
+    .unwrap();
+    assert!(!open.asked && matches!(open.keep, Credentials::Password { .. }));
+    // A wrong password is refused by the token server, or by the registry.
+    for basic in [false, true] {
+        let strict = Fake {
+            private: true,
+            lie: Some(Box::new(move |seen, _| {
+                let challenge = ("www-authenticate", "Basic realm=x");
+                match basic {
+                    true => Some(Ok(response(401, &[challenge], b""))),
+                    false => seen
+                        .uri
+                        .contains("auth")
+                        .then(|| Ok(response(401, &[], b""))),
+                }
+            })),
+            ..Fake::new()
+        };
+        let error = with(&strict, |client| log_in(client, "r.example", &mut ignore));
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.contains("does not let the user \"me\" log in"),
+            "{error}"
+        );
+    }
 }
 
 // ── a registry that lies ────────────────────────────────────────────────────────────────────
