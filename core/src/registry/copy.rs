@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::blobs::{Pieces, Sent, progress};
-use super::client::{Client, Remote, Tell};
+use super::blobs::progress;
+use super::client::Client;
 use super::error::RegistryError;
+use super::exchange::{Remote, Tell};
 use super::manifests::Fetched;
 use super::parallel::each;
 use super::push::{Parts, parts, state, subject};
+use super::upload::{Pieces, Sent};
 use crate::event::Event;
 use crate::image::find_manifest;
 use crate::reference::{Reference, Repository};

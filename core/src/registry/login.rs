@@ -4,9 +4,11 @@ use ::http::{Method, StatusCode};
 
 use super::address;
 use super::auth::{Challenge, Credentials};
-use super::client::{Call, Client, Remote, Tell, TokenCall};
+use super::client::Client;
 use super::error::RegistryError;
+use super::exchange::{Call, Remote, Tell};
 use super::hosts::Endpoint;
+use super::identity::TokenCall;
 use crate::event::Event;
 use crate::reference::Repository;
 

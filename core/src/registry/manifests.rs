@@ -4,8 +4,9 @@ use ::http::{HeaderName, Method, StatusCode, header};
 use serde::Deserialize;
 
 use super::address;
-use super::client::{Answer, Call, Client, Remote, Tell, protocol};
+use super::client::Client;
 use super::error::{RegistryError, named};
+use super::exchange::{Answer, Call, Remote, Tell, protocol};
 use super::http::Body;
 use crate::digest::{Algorithm, Digest, DigestError, Hasher};
 use crate::reference::Tag;

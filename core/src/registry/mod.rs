@@ -4,6 +4,14 @@
 //! related images on it. Both sides of the protocol are here, and neither knows what a socket
 //! is: they speak through [`http::Transport`].
 //!
+//! ```text
+//! pull  push  copy  login       what people ask for
+//! manifests  blobs  upload      what is moved
+//! client  identity  exchange    one request seen through: who one is, redirects, trying again
+//! auth  hosts  limits  error    values: challenges and tokens, addresses, words
+//! http  net                     a request and a response, and who carries them
+//! ```
+//!
 //! Source: the [distribution specification](https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md).
 
 mod address;
@@ -12,8 +20,10 @@ mod blobs;
 pub mod client;
 pub mod copy;
 pub mod error;
+mod exchange;
 pub mod hosts;
 pub mod http;
+mod identity;
 mod limits;
 pub mod login;
 mod manifests;
@@ -25,5 +35,6 @@ pub mod push;
 pub mod server;
 #[cfg(test)]
 mod tests;
+mod upload;
 
-pub use blobs::Pieces;
+pub use upload::Pieces;

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{Builder, scope};
 
-use super::client::Tell;
 use super::error::RegistryError;
+use super::exchange::Tell;
 use crate::event::Event;
 
 /// What is done with one of several things.

@@ -5,8 +5,9 @@ use std::io::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::blobs::progress;
-use super::client::{Client, Remote, Tell};
+use super::client::Client;
 use super::error::{RegistryError, named};
+use super::exchange::{Remote, Tell};
 use super::manifests::Fetched;
 use super::parallel::each;
 use crate::digest::{DiffId, Digest, DigestError, Hashing};
@@ -182,6 +183,15 @@ impl Pull<'_> {
         let bytes = self.document(&manifest, tell)?;
         let manifest = self.manifest(&manifest, bytes)?;
         let config = self.config(&manifest, tell)?;
+        let own = config.platform();
+        // An index chose by its own list; a lone manifest is judged by what its config says.
+        if !media::is_index(&target.media_type) && !own.serves(&self.options.platform) {
+            return Err(ImageError::Platform {
+                wanted: self.options.platform.clone(),
+                available: vec![own],
+            }
+            .into());
+        }
         let was_here = self.layers(&manifest, &config, tell)? && was_tagged;
         let image = Image::open(self.store, &target, &self.options.platform)?;
         self.store.tag(&name, &target)?;

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::blobs::{Pieces, Sent, progress};
-use super::client::{Client, Remote, Tell};
+use super::blobs::progress;
+use super::client::Client;
 use super::error::RegistryError;
+use super::exchange::{Remote, Tell};
 use super::manifests::{Fetched, referrers_tag};
 use super::parallel::each;
+use super::upload::{Pieces, Sent};
 use crate::digest::Digest;
 use crate::event::{Event, Transfer};
 use crate::image::find_manifest;

@@ -8,7 +8,6 @@ use std::time::Duration;
 use ::http::{HeaderMap, Method, StatusCode, header};
 
 use super::auth::Credentials;
-use super::blobs::Pieces;
 use super::client::{Around, Client};
 use super::copy::{CopyOptions, Place, copy};
 use super::error::RegistryError;
@@ -17,6 +16,7 @@ use super::http::{Body, Request, Response, Transport, TransportError};
 use super::login::log_in;
 use super::pull::{PullOptions, Pulled, list_tags, pull};
 use super::push::{PushOptions, push};
+use super::upload::Pieces;
 use crate::digest::{DiffId, Digest};
 use crate::event::{Event, Transfer, ignore};
 use crate::layer::{Bounds, compress};
@@ -682,13 +682,12 @@ fn a_login_is_tried_and_what_the_registry_gives_for_it_is_kept() {
             private: true,
             lie: Some(Box::new(move |seen, _| {
                 let challenge = ("www-authenticate", "Basic realm=x");
-                match basic {
-                    true => Some(Ok(response(401, &[challenge], b""))),
-                    false => seen
-                        .uri
-                        .contains("auth")
-                        .then(|| Ok(response(401, &[], b""))),
+                if basic {
+                    return Some(Ok(response(401, &[challenge], b"")));
                 }
+                seen.uri
+                    .contains("auth")
+                    .then(|| Ok(response(401, &[], b"")))
             })),
             ..Fake::new()
         };
@@ -998,6 +997,20 @@ fn lie_index_without_our_platform() {
         &fake,
         Err(&["no image for linux/amd64, only for linux/arm64, linux/s390x"]),
     );
+}
+
+#[test]
+fn lie_an_image_for_another_platform_is_found_out_before_its_layers_come() {
+    let fake = Fake::new();
+    fake.keep_manifest_for("arm64", &[layer(b"x")]);
+    let store = MemoryStore::new();
+    let error = pull_into(&fake, &store, "r.example/a/b:only-arm64").unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.contains("no image for linux/amd64, only for linux/arm64"),
+        "{error}"
+    );
+    assert_eq!(fake.requests("GET", "/blobs/"), 1, "the config alone");
 }
 
 #[test]
