@@ -108,6 +108,47 @@ fn a_signal_ends_all_steps_at_once() {
     }
 }
 
+/// Neither a file that takes an hour to read nor a server that says nothing holds up the end.
+#[test]
+fn a_signal_ends_what_is_no_process() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let add = format!("ADD http://{address}/file /");
+    for instruction in ["COPY endless /", &add] {
+        let dockerfile =
+            format!("FROM scratch AS a\n{instruction}\nFROM scratch\nCOPY --from=a / /\n");
+        let Some(sandbox) = prepared(&dockerfile) else {
+            return;
+        };
+        // A terabyte that takes no room.
+        let endless = std::fs::File::create(sandbox.file("app/endless", "")).unwrap();
+        endless.set_len(1 << 40).unwrap();
+        for signal in [Signal::INT, Signal::TERM] {
+            let running = sandbox.coracle(BUILD).start();
+            let log = sandbox.root().join("build.log");
+            let begun = || std::fs::read_to_string(&log).is_ok_and(|log| log.contains(instruction));
+            let begin = Instant::now();
+            while !begun() {
+                assert!(begin.elapsed() < Duration::from_secs(30), "no step began");
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            running.signal(signal);
+            let outcome = running.wait();
+            assert_eq!(outcome.signal, Some(signal.as_raw()), "{outcome}");
+            std::fs::remove_file(&log).unwrap();
+        }
+        // Nothing that is half done is in the way of the next build.
+        sandbox.file("app/Dockerfile", "FROM scratch AS a\nCOPY Dockerfile /\n");
+        build(&sandbox).succeeds();
+        let left = std::fs::read_dir(sandbox.root().join("store/tmp")).unwrap();
+        assert_eq!(
+            left.count(),
+            0,
+            "a blob that was never finished is still there"
+        );
+    }
+}
+
 #[test]
 fn a_locked_cache_is_had_by_one_step_at_a_time() {
     // Each reads, waits and writes: together, one of the two would be lost. The second stage also

@@ -91,6 +91,7 @@ impl Executor for LinuxExecutor<'_> {
             .snapshots
             .ensure(base, store.as_ref(), on)
             .map_err(failed)?;
+        let _running = self.stop.running();
         let place = ContainerDirectory::make(&self.containers).map_err(|e| {
             failed(format!(
                 "make a directory in {}: {e}",
