@@ -41,11 +41,16 @@ impl Buildah {
 
     /// A call of `buildah bud`, with a chroot for RUN, which needs nothing of the machine.
     pub fn build(&self, words: &[&str]) -> Call {
+        let fixed = ["bud", "--isolation=chroot", "--pull-never"];
+        self.call(&[&fixed[..], words].concat())
+    }
+
+    /// A call of `buildah` in the sandbox's folder.
+    pub fn call(&self, words: &[&str]) -> Call {
         let mut command = Command::new("timeout");
         command
             .args(["--signal=KILL", "100", "buildah"])
             .args(&self.global)
-            .args(["bud", "--isolation=chroot", "--pull-never"])
             .args(words)
             .current_dir(&self.sandbox)
             .env("HOME", self.sandbox.join("home"))
