@@ -9,9 +9,9 @@ use std::sync::Arc;
 use coracle::image::{Draft, Image, store_layer};
 use coracle::layer::{Layer, Whiteout, diff};
 use coracle::path::RootedPath;
-use coracle::spec::{History, ImageConfig, Platform};
-use coracle::store::TagStore as _;
+use coracle::spec::{Document, History, ImageConfig, Index, Platform, media};
 use coracle::store::layout::Layout;
+use coracle::store::{BlobStore as _, TagStore as _};
 use coracle::tree::{Node, Tree};
 use tempfile::TempDir;
 
@@ -232,6 +232,22 @@ fn a_damaged_layer_is_found() {
         text.contains("layer 0") && text.contains("does not match its digest"),
         "{text}"
     );
+}
+
+#[test]
+fn an_image_that_is_for_another_platform_than_its_index_says_is_found() {
+    let root = store();
+    let blobs = Layout::open(root.path().join("store")).unwrap();
+    let mut entry = blobs.resolve("docker.io/library/app:1").unwrap().unwrap();
+    entry.platform = Some(Platform::linux("s390x"));
+    let index = Document::write(Index::new(vec![entry])).unwrap();
+    blobs.put(index.bytes()).unwrap();
+    let target = index.descriptor(media::INDEX);
+    blobs.tag("docker.io/library/liar:1", &target).unwrap();
+    let output = coracle(root.path(), &["image", "check", "liar:1"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("its index says linux/s390x"), "{text}");
 }
 
 #[test]

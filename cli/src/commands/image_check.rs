@@ -1,6 +1,7 @@
 //! `coracle image check`: reads an image to the last byte and compares it with what names it.
 
 use coracle::image;
+use coracle::spec::media;
 use serde_json::json;
 
 use crate::commands::completion;
@@ -42,9 +43,13 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     let mut all_right = true;
     for typed in &options.images {
         let target = names::target(&*store, &context.platform, typed)?;
-        // An image for another machine can be checked here as well.
+        // An image for another machine can be checked here as well: for the platform that its
+        // index promises, which the config may not keep.
         let platform = match names::open_any(&*store, &target, &context.platform) {
-            Ok(image) => image.config.value.platform(),
+            Ok(image) => match image.descriptor.platform {
+                Some(promised) if media::is_index(&target.media_type) => promised,
+                _ => image.config.value.platform(),
+            },
             Err(_) => context.platform.clone(),
         };
         let problems = image::check(&*store, &target, &platform);

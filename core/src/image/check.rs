@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::open::document;
 use super::{Image, ImageError, StoredLayer, drain};
-use crate::digest::{DiffId, DigestError, Hashing};
+use crate::digest::{DiffId, Hashing};
 use crate::layer::{Bounds, compress};
 use crate::spec::{Descriptor, Index, Platform, media};
 use crate::store::{BlobStore, StoreError};
@@ -158,7 +158,7 @@ fn check_layer(store: &(impl BlobStore + ?Sized), layer: &StoredLayer) -> Result
     drain(&mut blob).map_err(damaged)?;
     let DiffId(expected) = layer.diff_id.clone();
     if expected != actual {
-        return Err(StoreError::Corrupt(DigestError::Mismatch { expected, actual }).into());
+        return Err(ImageError::DiffId { expected, actual });
     }
     Ok(())
 }

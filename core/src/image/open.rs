@@ -35,6 +35,14 @@ pub enum ImageError {
         /// The platforms that there are.
         available: Vec<Platform>,
     },
+    /// A layer's blob is what its digest says, but not what the config says.
+    #[error("it unpacks to {actual}, and its diff ID in the config is {expected}")]
+    DiffId {
+        /// What the config says.
+        expected: Digest,
+        /// The digest of what the blob unpacks to.
+        actual: Digest,
+    },
     /// A layer's archive is damaged or not honest.
     #[error("layer {digest}: {source}")]
     Layer {

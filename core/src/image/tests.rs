@@ -239,7 +239,7 @@ fn checking_names_what_is_wrong() {
             draft.layers[1].diff_id.0 = Digest::of(b"something else");
             draft.commit(store).unwrap().descriptor
         },
-        &[("layer 1", wrong)],
+        &[("layer 1", "and its diff ID in the config is")],
     );
     check(
         |store, image| {
