@@ -357,6 +357,29 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_were_left_out_are_zero() {
+        let mut bytes = archive(&[("d/", '5', ""), ("l", '2', "d")]);
+        for header in [0, 512] {
+            // Mode, owner, group and size; old programs wrote none for what has no content.
+            bytes[header + 100..header + 136].fill(0);
+            bytes[header + 148..header + 156].fill(b' ');
+            let sum: u32 = bytes[header..header + 512]
+                .iter()
+                .map(|b| u32::from(*b))
+                .sum();
+            bytes[header + 148..header + 156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        }
+        let layer = gather(bytes.as_slice(), Bounds::default(), &mut keep_inline).unwrap();
+        assert_eq!(layer.adds.len(), 2);
+        for (_, node) in &layer.adds {
+            assert_eq!((node.meta.mode, node.meta.uid, node.meta.gid), (0, 0, 0));
+        }
+        // GNU tar's label of a volume has no size either, and is no file.
+        let error = gathered(&[("label", 'V', "")]).unwrap_err().to_string();
+        assert!(error.contains("\"label\" is of type 'V'"), "{error}");
+    }
+
+    #[test]
     fn damaged_archives_are_refused_and_a_missing_end_is_not() {
         let whole = archive(&[("a", '0', "hello"), ("b", '0', "world")]);
         let read =

@@ -78,9 +78,11 @@ pub fn read(
     let mut extension = Extension::default();
     while let Some(header) = next_header(&mut archive)? {
         let kind = header.entry_type();
-        let stored = header
-            .entry_size()
-            .map_err(|_| format_error(&archive, "the size is not a number"))?;
+        let stored = match header.entry_size() {
+            Ok(size) => size,
+            Err(_) if is_empty(&header.as_old().size) => 0,
+            Err(_) => return Err(format_error(&archive, "the size is not a number")),
+        };
         if is_extension(kind) {
             extension.read(kind, stored, &mut archive)?;
             continue;
@@ -274,8 +276,6 @@ fn whiteout(path: &RootedPath) -> Result<Option<Whiteout>, String> {
 }
 
 fn meta(header: &Header, pax: &Pax) -> Result<Meta, String> {
-    // To other readers a field that was left empty is zero.
-    let is_empty = |field: &[u8]| field.iter().all(|b| matches!(b, 0 | b' '));
     let id = |what: &str, pax: Option<u64>, field: &[u8], header: io::Result<u64>| {
         pax.or(header.ok())
             .or(is_empty(field).then_some(0))
@@ -288,13 +288,23 @@ fn meta(header: &Header, pax: &Pax) -> Result<Meta, String> {
         Some(text) => pax::time(text).ok_or("has an mtime that is not a number")?,
         None => Timestamp { seconds, nanos: 0 },
     };
+    let mode = match header.mode() {
+        Ok(mode) => mode & 0o7777,
+        Err(_) if is_empty(&header.as_old().mode) => 0,
+        Err(_) => return Err("has a mode that is no number".into()),
+    };
     Ok(Meta {
-        mode: header.mode().map_err(|_| "has a mode that is no number")? & 0o7777,
+        mode,
         uid: id("uid", pax.number("uid"), &header.as_old().uid, header.uid())?,
         gid: id("gid", pax.number("gid"), &header.as_old().gid, header.gid())?,
         mtime,
         xattrs: pax.xattrs(),
     })
+}
+
+/// Whether a field was left empty: to other readers it is zero then.
+fn is_empty(field: &[u8]) -> bool {
+    field.iter().all(|b| matches!(b, 0 | b' '))
 }
 
 /// Whether a stream begins with the header of an archive. Some bytes of it are consumed.
