@@ -88,6 +88,11 @@ fn wrong_options_are_usage_errors() {
         125,
         "unknown flag: --fromat; did you mean --format?",
     );
+    check(
+        "reference parse -- app --format json",
+        125,
+        "--format stands behind --, where it is an argument",
+    );
     check("version --format", 125, "flag needs an argument: --format");
     check(
         "version extra",

@@ -185,6 +185,9 @@ fn unknown_flag(place: &Place<'_>, flag: &str) -> String {
         .strip_prefix("--")
         .and_then(|typed| did_you_mean(typed, longs));
     match near {
+        Some(near) if flag == format!("--{near}") => {
+            format!("{flag} stands behind --, where it is an argument; put it in front")
+        }
         Some(near) => format!("unknown flag: {flag}; did you mean --{near}?"),
         None => format!("unknown flag: {flag}"),
     }
