@@ -7,6 +7,7 @@ mod floor;
 mod layers;
 mod probe;
 mod server;
+mod shelf;
 mod site;
 mod stage;
 
@@ -30,7 +31,7 @@ Examples:
 
 Offline and without root: a base image is made of this machine's own programs, a small web
 page is built on it from a Dockerfile and served from a container. Then one line changes,
-and the tag is rolled back. The state is kept in a temporary directory, which is removed at
+the tag is rolled back, and both versions go to a registry and come back. The state is kept in a temporary directory, which is removed at
 the end, also when you interrupt it.
 
 Each act names the chapter of the book that will explain it."
@@ -83,7 +84,8 @@ fn play(stage: &mut Stage) -> Result<(), Failure> {
     probe::act(stage)?;
     serve(stage, site)?;
     change(stage, site)?;
-    roll_back(stage)
+    roll_back(stage)?;
+    shelf::act(stage)
 }
 
 fn base(stage: &mut Stage, site: Site) -> Result<(), Failure> {
@@ -113,13 +115,14 @@ fn serve(stage: &mut Stage, site: Site) -> Result<(), Failure> {
     stage.act("It serves its page", &["14-run", "12-init"])?;
     let Some(port) = site.port()? else {
         stage::say("This machine has neither python3 nor busybox; a shell prints the page:\n")?;
-        stage.coracle(&["run", "site:v1"])?;
+        stage.coracle(&["run", "--rm", "site:v1"])?;
         return Ok(());
     };
     stage::say("With the network of this machine; PID 1 is a small init:\n")?;
     let variable = format!("PORT={port}");
     let mut server = stage.start(&[
         "run",
+        "--rm",
         "--init",
         "--network",
         "host",
@@ -177,7 +180,7 @@ fn roll_back(stage: &mut Stage) -> Result<(), Failure> {
             stage::say("\nSomething is wrong with v2? Roll back:\n")?;
         }
         stage.coracle(&["tag", version, "site:latest"])?;
-        stage.coracle(&["run", "site:latest", "cat", "index.html"])?;
+        stage.coracle(&["run", "--rm", "site:latest", "cat", "index.html"])?;
     }
     let grown = stage.stored()?.saturating_sub(before);
     stage::say(&format!(

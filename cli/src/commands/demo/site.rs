@@ -1,9 +1,9 @@
 //! The small app: a web page, and whatever this machine has to serve it.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 
+use super::shelf;
 use crate::failure::Failure;
 
 /// How the page is served, by what the machine has.
@@ -98,10 +98,7 @@ impl Site {
         if self == Self::Shell {
             return Ok(None);
         }
-        let address =
-            TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-        let address = address.map_err(|e| Failure::io("find a free port of 127.0.0.1", &e))?;
-        Ok(Some(address.port()))
+        shelf::free_port().map(Some)
     }
 }
 

@@ -26,7 +26,7 @@ const ENDING: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 pub(super) struct Stage {
     /// The state directory, and the working directory of all commands.
     pub(super) root: PathBuf,
-    /// Whether and how `run` and `build` explain what they do.
+    /// Whether and how commands explain what they do.
     pub(super) explain: Option<Explain>,
     act: usize,
     /// What was said already and need not be said again, such as a warning.
@@ -186,7 +186,10 @@ impl Stage {
             Some(Explain::Json) => "--explain=json",
             None => return out,
         };
-        if matches!(arguments.first(), Some(&("run" | "build"))) {
+        if matches!(
+            arguments.first(),
+            Some(&("run" | "build" | "push" | "pull"))
+        ) {
             out.insert(1, option.to_owned());
         }
         out
