@@ -192,6 +192,70 @@ pub(crate) fn ten_thousand(inputs: &Path) -> Result<PathBuf, String> {
     })
 }
 
+/// A layout with one image, tagged `t`, of twenty layers, each packed with gzip: 25 files of 80 KiB
+/// that hardly pack. It is written as the image-spec describes it, and not by this project.
+pub(crate) fn twenty(inputs: &Path) -> Result<PathBuf, String> {
+    const LAYERS: usize = 20;
+    const FILES: usize = 25;
+    const SIZE: usize = 80 << 10;
+    let recipe = format!("{LAYERS} {FILES} {SIZE}");
+    kept(inputs, "twenty", &recipe, &|folder| {
+        let blobs = folder.join("blobs/sha256");
+        fs::create_dir_all(&blobs).map_err(|e| e.to_string())?;
+        let content = noise(LAYERS * FILES * SIZE);
+        let mut files = content.chunks_exact(SIZE);
+        let (mut layers, mut diff_ids) = (Vec::new(), Vec::new());
+        for layer in 0..LAYERS {
+            let tree = folder.join("tree");
+            fs::create_dir_all(&tree).map_err(|e| e.to_string())?;
+            for (number, file) in files.by_ref().take(FILES).enumerate() {
+                let name = tree.join(format!("layer-{layer}-file-{number}"));
+                fs::write(name, file).map_err(|e| e.to_string())?;
+            }
+            let archive = folder.join("layer.tar");
+            pack(&tree, &archive)?;
+            diff_ids.push(format!("sha256:{}", sha256(&archive)?));
+            output(Command::new("gzip").arg("-n").arg(&archive))?;
+            layers.push(keep(
+                &blobs,
+                &folder.join("layer.tar.gz"),
+                "layer.v1.tar+gzip",
+            )?);
+        }
+        let document = |value: serde_json::Value, kind: &str| {
+            let file = folder.join("document");
+            fs::write(&file, value.to_string()).map_err(|e| e.to_string())?;
+            keep(&blobs, &file, kind)
+        };
+        let config = json!({
+            "architecture": "amd64", "os": "linux", "config": {},
+            "rootfs": {"type": "layers", "diff_ids": diff_ids},
+        });
+        let config = document(config, "config.v1+json")?;
+        let kind = "application/vnd.oci.image.manifest.v1+json";
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": kind, "config": config, "layers": layers,
+        });
+        let mut entry = document(manifest, "manifest.v1+json")?;
+        entry["annotations"] = json!({"org.opencontainers.image.ref.name": "t"});
+        let index = json!({"schemaVersion": 2, "manifests": [entry]});
+        let version = json!({"imageLayoutVersion": "1.0.0"});
+        for (name, document) in [("index.json", index), ("oci-layout", version)] {
+            fs::write(folder.join(name), document.to_string()).map_err(|e| e.to_string())?;
+        }
+        Ok(())
+    })
+}
+
+/// Moves a file to its place among the blobs; its descriptor.
+fn keep(blobs: &Path, file: &Path, kind: &str) -> Result<serde_json::Value, String> {
+    let size = fs::metadata(file).map_err(|e| e.to_string())?.len();
+    let hex = sha256(file)?;
+    fs::rename(file, blobs.join(&hex)).map_err(|e| e.to_string())?;
+    let media_type = format!("application/vnd.oci.image.{kind}");
+    Ok(json!({"mediaType": media_type, "digest": format!("sha256:{hex}"), "size": size}))
+}
+
 /// The folder that `make` makes, unless it is there already and came from the same recipe.
 fn kept(
     inputs: &Path,

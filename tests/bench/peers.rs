@@ -1,6 +1,7 @@
 //! The other engines, each with its state in a directory of the benchmark.
 
 use std::fs;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use coracle::digest::Digest;
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
 
 use crate::check::output;
 use crate::measure::Step;
@@ -133,6 +135,99 @@ impl Docker {
         let mut command = Command::new(client);
         command.args(rest).args(words);
         command
+    }
+}
+
+/// Debian's docker-registry on a port of the loopback, with its blobs in a folder. It ends when
+/// this is dropped.
+pub(crate) struct DockerRegistry {
+    server: Child,
+    folder: PathBuf,
+    port: u16,
+}
+
+impl DockerRegistry {
+    /// Starts a registry that has nothing; the error is the reason why there is none.
+    pub(crate) fn start(place: &Path) -> Result<Self, String> {
+        found("docker-registry")?;
+        found("curl")?;
+        let failed = |e: std::io::Error| format!("docker-registry cannot be started: {e}");
+        let folder = place.join("data");
+        fs::create_dir_all(&folder).map_err(failed)?;
+        let free = TcpListener::bind("127.0.0.1:0").map_err(failed)?;
+        let port = free.local_addr().map_err(failed)?.port();
+        drop(free);
+        let config = json!({
+            "version": "0.1",
+            "log": {"accesslog": {"disabled": true}, "level": "error"},
+            "storage": {"filesystem": {"rootdirectory": folder}, "delete": {"enabled": true}},
+            "http": {"addr": format!("127.0.0.1:{port}")},
+        });
+        let file = place.join("config.yml");
+        fs::write(&file, config.to_string()).map_err(failed)?;
+        let log = fs::File::create(place.join("log")).map_err(failed)?;
+        let server = Command::new("docker-registry")
+            .arg("serve")
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().map_err(failed)?)
+            .stderr(log)
+            .spawn()
+            .map_err(failed)?;
+        let mut registry = Self {
+            server,
+            folder,
+            port,
+        };
+        let begin = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            let ended = registry.server.try_wait().map_err(failed)?;
+            if ended.is_some() || begin.elapsed() > PATIENCE {
+                let log = fs::read_to_string(place.join("log")).unwrap_or_default();
+                let last = log.lines().last().unwrap_or_default();
+                return Err(format!("docker-registry does not start: {last}"));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(registry)
+    }
+
+    /// How references name it.
+    pub(crate) fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Where it is.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.host())
+    }
+
+    /// Fails unless the tag leads to this manifest.
+    pub(crate) fn has(&self, repository: &str, tag: &str, digest: &str) -> Result<(), String> {
+        let address = format!("{}/v2/{repository}/manifests/{tag}", self.url());
+        let all = "application/vnd.oci.image.manifest.v1+json";
+        let mut curl = Command::new("curl");
+        curl.args(["-sSfI", "-H", &format!("Accept: {all}"), &address]);
+        let head = output(&mut curl)?;
+        if head.lines().any(|line| line.trim().ends_with(digest)) {
+            return Ok(());
+        }
+        Err(format!("{address} is not {digest}: {head}"))
+    }
+
+    /// Takes everything away from it.
+    pub(crate) fn empty(&self) -> Result<(), String> {
+        match fs::remove_dir_all(self.folder.join("docker")) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e.to_string()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for DockerRegistry {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
     }
 }
 

@@ -21,6 +21,7 @@ const PROGRAMS: &[(&str, &str, &[&str])] = &[
     ("containerd", "containerd", &["e2e"]),
     ("c++", "g++", &["fuzz"]),
     ("crun", "crun", &["e2e", BENCH]),
+    ("curl", "curl", &[BENCH]),
     ("debootstrap", "debootstrap", &["e2e", BENCH]),
     ("docker-registry", "docker-registry", &["e2e", BENCH]),
     ("dockerd", "docker.io", &["e2e", BENCH]),

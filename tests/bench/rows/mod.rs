@@ -14,6 +14,7 @@ mod import;
 mod load;
 mod save;
 mod store;
+mod transfer;
 
 /// Makes the row of a name.
 pub(crate) type Make = fn(&Bench) -> Result<Row, String>;
@@ -91,6 +92,26 @@ pub(crate) const ALL: &[(&str, &str, Make)] = &[
         "build-files",
         "copy 1,000, 10,000 and 100,000 files",
         context::growth,
+    ),
+    (
+        "pull-gzip",
+        "pull and unpack the Debian image from a registry",
+        transfer::pull_gzip,
+    ),
+    (
+        "pull-twenty",
+        "pull and unpack an image of twenty layers",
+        transfer::pull_twenty,
+    ),
+    (
+        "push-gzip",
+        "push the Debian image to a registry",
+        transfer::push_gzip,
+    ),
+    (
+        "push-twenty",
+        "push an image of twenty layers",
+        transfer::push_twenty,
     ),
 ];
 
