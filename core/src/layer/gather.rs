@@ -279,8 +279,14 @@ mod tests {
                 assert!(error.contains("leads back to it"), "{error}");
             }
         }
-        let itself = gathered(&[("a", '1', "a"), ("b", '1', "a")]);
-        assert_eq!(itself.unwrap(), "/a link /a; /b link /a");
+        let itself = [("a", '1', "b"), ("b", '1', "b")];
+        assert_eq!(gathered(&itself).unwrap(), "/a link /b; /b link /b");
+        // Nor does writing make a ring of it.
+        let read = |bytes: &[u8]| gather(bytes, Bounds::default(), &mut keep_inline);
+        let layer = read(&archive(&itself)).unwrap();
+        let mut written = Vec::new();
+        write(&layer, &mut written).unwrap();
+        assert_eq!(read(&written).unwrap(), layer);
     }
 
     #[test]

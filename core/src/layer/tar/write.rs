@@ -60,7 +60,8 @@ fn write_linked<'a>(
     links: &mut Links<'a>,
 ) -> io::Result<()> {
     let first = *links.entry(Arc::as_ptr(node)).or_insert(path);
-    if first == path || node.kind == Kind::Directory {
+    // Links into lower layers lead there, each by itself: one of their names may be the target.
+    if first == path || matches!(node.kind, Kind::Directory | Kind::HardLink(_)) {
         write_node(out, path, &node.meta, &node.kind)
     } else {
         write_node(out, path, &node.meta, &Kind::HardLink(first.clone()))
