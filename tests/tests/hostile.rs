@@ -292,7 +292,18 @@ const ATTACKS: &[(&str, Attack, Leads)] = &[
     (
         "hard links that go round",
         |_| vec![vec![Entry::hard_link("a", "b"), Entry::hard_link("b", "a")]],
-        Refuse("in no layer below"),
+        Refuse("leads back to it"),
+    ),
+    (
+        "hard links that go round over files of the layer below",
+        |_| {
+            let files = ["a", "b"].map(|name| Entry::file(name, name)).to_vec();
+            vec![
+                files,
+                vec![Entry::hard_link("a", "b"), Entry::hard_link("b", "a")],
+            ]
+        },
+        Refuse("leads back to it"),
     ),
     // Whiteouts.
     (
