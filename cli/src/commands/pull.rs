@@ -1,9 +1,16 @@
 //! `coracle pull`: images from a registry.
 
-use coracle::event::Event;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::ScopedJoinHandle;
+
+use coracle::event::{self, Event};
+use coracle::image::StoredLayer;
+use coracle::linux::snapshot::{SnapshotError, Snapshots};
+use coracle::linux::userns;
 use coracle::reference::Reference;
 use coracle::registry::pull::{PullOptions, Pulled, list_tags, pull};
 use coracle::spec::Platform;
+use coracle::store::Store;
 use serde_json::json;
 
 use super::build::platform;
@@ -35,6 +42,9 @@ the tag of one image in it. Without a registry, Docker Hub is meant.
 What is here already is not fetched. Every layer is checked while it is written, against its
 digest and against what the image says is in it; the tag is set last. When it is
 interrupted, the layers that came whole stay, and the next pull goes on with the others.
+
+Layers are unpacked as they arrive, so that the first container starts at once; those for
+another platform are not, because nothing can run them here.
 
 Registries on this machine are spoken to in the clear, all others by TLS. A certificate
 of a private authority belongs into certs.d/HOST:PORT/ca.crt in ~/.config/coracle,
@@ -102,6 +112,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         None => context.platform.clone(),
         Some(text) => platform(text)?,
     };
+    let unpack = wanted == context.platform && may_unpack(options.quiet);
     let registry = reference.repository.registry();
     let registries = Registries::read(&options.registry, &[registry])?;
     let references = if options.all_tags {
@@ -110,7 +121,7 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         vec![reference]
     };
     for reference in &references {
-        let pulled = one(&registries, reference, &wanted, options, context)?;
+        let pulled = one(&registries, reference, (&wanted, unpack), options, context)?;
         let document = json!({
             "Name": pulled.reference.canonical(),
             "Digest": pulled.target.digest,
@@ -149,7 +160,7 @@ fn all_tags(
 fn one(
     registries: &Registries,
     reference: &Reference,
-    platform: &Platform,
+    (platform, unpack): (&Platform, bool),
     options: &Options,
     context: &Context,
 ) -> Result<Pulled, Failure> {
@@ -172,12 +183,78 @@ fn one(
     }
     let mut transfers = Transfers::new(Direction::Pull, explain, options.quiet);
     let mut on = |event: Event| transfers.event(&event);
-    let pulled = registries
-        .with_client(|client| pull(client, reference, &*store, &pull_options, &mut on))?;
+    let (pulled, unpacked) = std::thread::scope(|scope| {
+        let (arrived, layers) = channel();
+        let store = &*store;
+        let unpacking = unpack.then(|| scope.spawn(move || unpack_all(&layers, store, context)));
+        let mut tell_arrived = |layers: &[StoredLayer]| {
+            let _ = arrived.send(layers.to_vec()); // Whoever cannot unpack does not listen.
+        };
+        let pulled = registries.with_client(|client| {
+            pull(
+                client,
+                reference,
+                store,
+                &pull_options,
+                &mut tell_arrived,
+                &mut on,
+            )
+        });
+        drop(arrived);
+        (pulled, unpacking.map(ScopedJoinHandle::join))
+    });
     transfers.end();
-    let pulled = pulled?;
+    let pulled = pulled??;
     names::keep_replaced(&*store, &before)?;
+    let notes = match unpacked {
+        None => Vec::new(),
+        Some(Ok(Ok(warnings))) => warnings,
+        Some(Ok(Err(error))) => vec![not_unpacked(&error)],
+        Some(Err(_)) => vec![not_unpacked(&"the thread that does it died")],
+    };
+    for note in notes.iter().filter(|_| !options.quiet) {
+        output::note(&output::warning(note));
+    }
     Ok(pulled)
+}
+
+/// Unpacks layers while others still come, so that the first container need not wait for it.
+/// Returns what has to be said about it.
+fn unpack_all(
+    arrived: &Receiver<Vec<StoredLayer>>,
+    store: &dyn Store,
+    context: &Context,
+) -> Result<Vec<String>, SnapshotError> {
+    let environment = |name: &str| std::env::var(name).ok();
+    let snapshots = Snapshots::open(&context.root, &environment)?;
+    let mut warnings = Vec::new();
+    let mut on = |event: Event| {
+        if let Event::Warning { message } = event {
+            warnings.push(message);
+        }
+    };
+    while let Ok(layers) = arrived.recv() {
+        // Only the newest list counts; the others are its beginnings.
+        let layers = arrived.try_iter().last().unwrap_or(layers);
+        if !layers.is_empty() {
+            snapshots.ensure(&layers, store, &mut on)?;
+        }
+    }
+    Ok(warnings)
+}
+
+/// Moves this command to where layers can be unpacked for containers: only root can, of the
+/// machine or of a user namespace.
+fn may_unpack(quiet: bool) -> bool {
+    let moved = userns::reenter(&mut event::ignore);
+    if let (Err(error), false) = (&moved, quiet) {
+        output::note(&output::warning(&not_unpacked(error)));
+    }
+    moved.is_ok()
+}
+
+fn not_unpacked(why: &dyn std::fmt::Display) -> String {
+    format!("the image is not unpacked for containers yet: {why}")
 }
 
 /// Docker's words.

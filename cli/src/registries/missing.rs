@@ -102,8 +102,8 @@ fn fetch(
     };
     let mut transfers = Transfers::new(Direction::Pull, told.explain, told.quiet);
     let mut on = |event: Event| transfers.event(&event);
-    let pulled =
-        registries.with_client(|client| pull(client, reference, store, &options, &mut on))?;
+    let pulled = registries
+        .with_client(|client| pull(client, reference, store, &options, &mut |_| (), &mut on))?;
     transfers.end();
     let pulled = pulled?;
     names::keep_replaced(store, &before)?;

@@ -12,7 +12,7 @@ use super::manifests::Fetched;
 use super::parallel::each;
 use crate::digest::{DiffId, Digest, DigestError, Hashing};
 use crate::event::{Event, Transfer};
-use crate::image::{Image, ImageError, find_manifest};
+use crate::image::{Image, ImageError, StoredLayer, find_manifest};
 use crate::layer::ahead::Beside;
 use crate::layer::{Bounds, compress};
 use crate::reference::{Reference, Repository, Tag};
@@ -52,11 +52,15 @@ pub struct Pulled {
 /// A mirror that fails is passed over with a warning. Layers are fetched side by side, each checked
 /// against its digest while it is written and against the diff ID that the config promises. When
 /// anything is wrong nothing is tagged; what came whole stays, so that the next pull goes on there.
+///
+/// `arrived` is told which layers are in the store, lowest first and without a gap, each time when
+/// there are more: they can be unpacked while the others still come.
 pub fn pull(
     client: &Client<'_>,
     reference: &Reference,
     store: &dyn Store,
     options: &PullOptions,
+    arrived: &mut dyn FnMut(&[StoredLayer]),
     on: &mut dyn FnMut(Event),
 ) -> Result<Pulled, RegistryError> {
     let mut tell = Tell::new(on);
@@ -71,7 +75,7 @@ pub fn pull(
             options,
             received: AtomicU64::new(0),
         };
-        pull.image(&reference, tell)
+        pull.image(&reference, arrived, tell)
     })
 }
 
@@ -165,14 +169,13 @@ struct Pull<'p> {
     received: AtomicU64,
 }
 
-/// A layer to be fetched, and what it must unpack to.
-struct Wanted<'l> {
-    blob: &'l Descriptor,
-    diff_id: &'l DiffId,
-}
-
 impl Pull<'_> {
-    fn image(&self, reference: &Reference, tell: &mut Tell<'_>) -> Result<Pulled, RegistryError> {
+    fn image(
+        &self,
+        reference: &Reference,
+        arrived: &mut dyn FnMut(&[StoredLayer]),
+        tell: &mut Tell<'_>,
+    ) -> Result<Pulled, RegistryError> {
         let name = reference.canonical();
         let target = self.target(&version(reference), tell)?;
         let was_tagged = self
@@ -192,7 +195,14 @@ impl Pull<'_> {
             }
             .into());
         }
-        let was_here = self.layers(&manifest, &config, tell)? && was_tagged;
+        let layers = manifest.layers.iter().zip(&config.rootfs.diff_ids);
+        let layers: Vec<_> = layers
+            .map(|(blob, diff_id)| StoredLayer {
+                blob: blob.clone(),
+                diff_id: diff_id.clone(),
+            })
+            .collect();
+        let was_here = self.layers(&layers, arrived, tell)? && was_tagged;
         let image = Image::open(self.store, &target, &self.options.platform)?;
         self.store.tag(&name, &target)?;
         let sizes = manifest.layers.iter().map(|layer| layer.size);
@@ -326,28 +336,54 @@ impl Pull<'_> {
     /// Fetches the layers that are not here. Whether all were is the answer.
     fn layers(
         &self,
-        manifest: &Manifest,
-        config: &ImageConfig,
+        layers: &[StoredLayer],
+        arrived: &mut dyn FnMut(&[StoredLayer]),
         tell: &mut Tell<'_>,
     ) -> Result<bool, RegistryError> {
-        let mut seen = BTreeSet::new();
+        let mut under_way = BTreeSet::new();
         let mut missing = Vec::new();
-        for (blob, diff_id) in manifest.layers.iter().zip(&config.rootfs.diff_ids) {
+        for layer in layers {
+            let blob = &layer.blob;
             let state = if self.store.size(&blob.digest)? == Some(blob.size) {
                 Transfer::Present
             } else {
-                if seen.insert(&blob.digest) {
-                    missing.push(Wanted { blob, diff_id });
+                if under_way.insert(blob.digest.clone()) {
+                    missing.push(layer);
                 }
                 Transfer::Waiting
             };
             tell.say(progress(blob, state));
         }
-        each(self.options.jobs, &missing, tell, &|wanted, tell| {
-            self.fetch(wanted.blob, Some(wanted.diff_id), tell)?;
-            tell.say(progress(wanted.blob, Transfer::Received));
-            Ok(())
-        })?;
+        let mut tell_arrived = |under_way: &BTreeSet<Digest>| {
+            let is_under_way = |layer: &StoredLayer| under_way.contains(&layer.blob.digest);
+            let here = layers.iter().position(is_under_way);
+            arrived(&layers[..here.unwrap_or(layers.len())]);
+        };
+        tell_arrived(&under_way);
+        let mut on = |event: Event| {
+            let received = match &event {
+                Event::Transfer {
+                    digest,
+                    state: Transfer::Received,
+                    ..
+                } => under_way.remove(digest),
+                _ => false,
+            };
+            tell.say(event);
+            if received {
+                tell_arrived(&under_way);
+            }
+        };
+        each(
+            self.options.jobs,
+            &missing,
+            &mut Tell::new(&mut on),
+            &|layer, tell| {
+                self.fetch(&layer.blob, Some(&layer.diff_id), tell)?;
+                tell.say(progress(&layer.blob, Transfer::Received));
+                Ok(())
+            },
+        )?;
         Ok(missing.is_empty())
     }
 

@@ -19,6 +19,7 @@ use super::push::{PushOptions, push};
 use super::upload::Pieces;
 use crate::digest::{DiffId, Digest};
 use crate::event::{Event, Transfer, ignore};
+use crate::image::StoredLayer;
 use crate::layer::{Bounds, compress};
 use crate::reference::Reference;
 use crate::spec::{Descriptor, Document, ImageConfig, Index, Manifest, Platform, media};
@@ -431,6 +432,7 @@ fn pull_into(fake: &Fake, store: &MemoryStore, name: &str) -> Result<Pulled, Reg
             &name.parse().unwrap(),
             store,
             &options(),
+            &mut |_| (),
             &mut ignore,
         )
     })
@@ -448,6 +450,7 @@ fn check(fake: &Fake, expected: Result<(), &[&str]>) {
             &"r.example/a/b:1".parse().unwrap(),
             &store,
             &options(),
+            &mut |_| (),
             &mut on,
         )
     });
@@ -533,6 +536,7 @@ fn of_a_new_version_only_the_new_layer_comes() {
             &"r.example/a/b:2".parse().unwrap(),
             &store,
             &options(),
+            &mut |_| (),
             &mut on,
         )
     })
@@ -602,6 +606,7 @@ fn a_mirror_that_fails_is_passed_over() {
             &"r.example/a/b:1".parse().unwrap(),
             &MemoryStore::new(),
             &options(),
+            &mut |_| (),
             &mut on,
         )
     })
@@ -624,6 +629,7 @@ fn nobody_is_asked_without_a_network() {
             &"debian".parse().unwrap(),
             &MemoryStore::new(),
             &options(),
+            &mut |_| (),
             &mut ignore,
         )
     })
@@ -665,6 +671,7 @@ fn a_login_is_tried_and_what_the_registry_gives_for_it_is_kept() {
             &"r.example/a/b:1".parse().unwrap(),
             &MemoryStore::new(),
             &options(),
+            &mut |_| (),
             &mut ignore,
         )
     })
@@ -1070,6 +1077,7 @@ fn lie_gzip_bomb() {
             &"r.example/a/b:1".parse().unwrap(),
             &store,
             &options,
+            &mut |_| (),
             &mut ignore,
         )
     });
@@ -1217,6 +1225,35 @@ fn what_is_pushed_has_the_same_digests_and_nothing_is_sent_twice() {
 }
 
 #[test]
+fn layers_are_told_as_they_arrive_lowest_first_and_without_a_gap() {
+    let fake = Fake::new();
+    fake.keep_image();
+    let store = MemoryStore::new();
+    let mut told: Vec<Vec<StoredLayer>> = Vec::new();
+    let pulled = with(&fake, |client| {
+        pull(
+            client,
+            &"r.example/a/b:1".parse().unwrap(),
+            &store,
+            &options(),
+            &mut |layers| {
+                for layer in layers {
+                    let size = store.size(&layer.blob.digest).unwrap();
+                    assert_eq!(size, Some(layer.blob.size), "told before it was there");
+                }
+                told.push(layers.to_vec());
+            },
+            &mut ignore,
+        )
+    });
+    let all = pulled.unwrap().image.layers();
+    assert!(told.iter().all(|layers| all.starts_with(layers)));
+    assert!(told.is_sorted_by_key(Vec::len));
+    assert_eq!(told.first(), Some(&Vec::new()), "nothing was there");
+    assert_eq!(told.last(), Some(&all));
+}
+
+#[test]
 fn large_blobs_go_in_pieces_and_a_cut_costs_one_of_them() {
     let from = Fake::new();
     from.keep_image();
@@ -1286,6 +1323,7 @@ fn of_an_index_that_is_not_all_here_our_platform_goes_alone() {
             &"r.example/a/b:1".parse().unwrap(),
             &store,
             &other,
+            &mut |_| (),
             &mut ignore,
         )
     })
