@@ -1,6 +1,7 @@
 //! Blobs on their way from a registry, however often the connection breaks.
 
 use std::io::{self, Read};
+use std::time::Duration;
 
 use ::http::{Method, StatusCode, header};
 
@@ -20,6 +21,9 @@ pub(super) const STRIDE: u64 = 1 << 20;
 /// How often a blob is begun or continued at most, and how often without a single new byte.
 const MOST_CUTS: u32 = 20;
 pub(super) const MOST_IDLE: u32 = 5;
+
+/// What is too slow to be waited for: so few bytes in so long a time.
+const SLOW: (Duration, u64) = (Duration::from_mins(1), 1024);
 
 /// Where the bytes of a blob go.
 pub(super) type Sink<'s> = &'s mut dyn FnMut(&[u8]) -> Result<(), RegistryError>;
@@ -118,9 +122,12 @@ impl Client<'_> {
         let mut body = body;
         let mut buffer = vec![0; CHUNK];
         let mut told = *received;
+        let mut minute = (self.now(), *received);
         loop {
             let n = match body.read(&mut buffer) {
                 Ok(n) => n,
+                // Nothing is missing; how it ended does not matter.
+                Err(_) if *received == blob.size => break,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 Err(e) => return Ok(Some(e.to_string())),
             };
@@ -135,6 +142,12 @@ impl Client<'_> {
                 return Err(wrong_size(blob, *received));
             }
             sink(&buffer[passed..n])?;
+            if self.now() - minute.0 >= SLOW.0 {
+                if *received - minute.1 < SLOW.1 {
+                    return Ok(Some("almost nothing came for a minute".to_owned()));
+                }
+                minute = (self.now(), *received);
+            }
             if *received - told >= STRIDE {
                 told = *received;
                 tell.say(progress(blob, Transfer::Receiving { received: told }));

@@ -235,6 +235,11 @@ impl<'a> Client<'a> {
         self.follow(endpoint, call, None, tell)
     }
 
+    /// The time on the caller's clock.
+    pub(super) fn now(&self) -> Duration {
+        (self.around.now)()
+    }
+
     pub(super) fn wait(&self, pause: Duration, because: &str, tell: &mut Tell<'_>) {
         let seconds = pause.as_secs_f64();
         tell.say(Event::Warning {

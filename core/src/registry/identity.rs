@@ -48,7 +48,7 @@ impl Client<'_> {
             Some(Challenge::Bearer { realm, service, .. }) => {
                 let key = (origin, call.scopes.join(" "));
                 let known = self.learnt().tokens.get(&key).cloned();
-                let known = known.filter(|token| (self.around.now)() < token.until);
+                let known = known.filter(|token| self.now() < token.until);
                 let token = if let Some(token) = known {
                     token
                 } else {
@@ -61,7 +61,7 @@ impl Client<'_> {
                     };
                     let credentials = self.credentials(endpoint)?;
                     let answer = self.ask_for_token(&asked, &credentials, false, tell)?;
-                    let token = answer.token((self.around.now)()).ok_or_else(|| {
+                    let token = answer.token(self.now()).ok_or_else(|| {
                         protocol(call, &call.uri, &"its token server gives no token")
                     })?;
                     self.learnt().tokens.insert(key, token.clone());

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ::http::{HeaderMap, Method, StatusCode, header};
@@ -839,6 +840,61 @@ fn lie_stalled_body_and_reset_in_mid_blob() {
         });
         check(&fake, Err(&["cable pulled", "5 times"]));
     }
+}
+
+/// A byte now and then would keep everybody waiting for ever.
+#[test]
+fn lie_a_body_that_drips() {
+    struct Drip(Arc<AtomicU64>);
+    impl Read for Drip {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0.fetch_add(20, Ordering::Relaxed);
+            buffer[0] = b'x';
+            Ok(1)
+        }
+    }
+    let clock = Arc::new(AtomicU64::new(0));
+    let seconds = Arc::clone(&clock);
+    let fake = Fake::lying(move |seen, _| {
+        let drip = Drip(Arc::clone(&seconds));
+        is_blob(seen).then(|| Ok(::http::Response::new(Body::new(drip, None))))
+    });
+    let hosts = Hosts::default();
+    let now = || Duration::from_secs(clock.load(Ordering::Relaxed));
+    let client = Client::new(Around {
+        transport: &fake,
+        hosts: &hosts,
+        credentials: &|_| Ok(Credentials::Anonymous),
+        wait: &|_| (),
+        now: &now,
+    });
+    let reference = "r.example/a/b:1".parse().unwrap();
+    let error = pull(
+        &client,
+        &reference,
+        &MemoryStore::new(),
+        &options(),
+        &mut |_| (),
+        &mut ignore,
+    );
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.contains("almost nothing came for a minute"),
+        "{error}"
+    );
+    assert!(clock.load(Ordering::Relaxed) < 3600);
+}
+
+#[test]
+fn lie_what_breaks_off_behind_the_last_byte_is_whole() {
+    let fake = Fake::lying(|seen, _| {
+        let blobs = [layer(b"lower").0, layer(b"upper").0];
+        let mut blobs = blobs.into_iter();
+        let blob = blobs.find(|b| seen.uri.ends_with(Digest::of(b).as_str()))?;
+        let body = cut(&blob, None, io::ErrorKind::ConnectionReset);
+        Some(Ok(::http::Response::new(body)))
+    });
+    check(&fake, Ok(()));
 }
 
 #[test]
