@@ -142,7 +142,7 @@ impl Client<'_> {
                 return Err(wrong_size(blob, *received));
             }
             sink(&buffer[passed..n])?;
-            if self.now() - minute.0 >= SLOW.0 {
+            if self.now().saturating_sub(minute.0) >= SLOW.0 {
                 if *received - minute.1 < SLOW.1 {
                     return Ok(Some("almost nothing came for a minute".to_owned()));
                 }
