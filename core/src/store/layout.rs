@@ -23,7 +23,9 @@ mod temporary;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +41,23 @@ use temporary::{FileWriter, Temporary, damaged, io_at, sync_directory};
 #[derive(Debug, Clone)]
 pub struct Layout {
     root: PathBuf,
+    /// The index as it was read last: whoever asks a thousand times parses it once.
+    known: Arc<Mutex<Option<Known>>>,
 }
+
+/// An index, and what tells the file that it came from.
+#[derive(Debug)]
+struct Known {
+    index: Arc<Index>,
+    /// As long as the file is open its inode's number is nobody else's, so an index that was put
+    /// in its place has another one.
+    _file: File,
+    stamp: Stamp,
+}
+
+/// Device, inode, size in bytes and time of the last change of a file. Tools that write in place
+/// change the last two.
+type Stamp = (u64, u64, u64, (i64, i64));
 
 /// The content of the file `oci-layout`.
 #[derive(Serialize, Deserialize)]
@@ -57,7 +75,10 @@ const BUFFER: usize = 128 << 10;
 impl Layout {
     /// Opens the layout at `root` and makes what is missing of it.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, StoreError> {
-        let layout = Self { root: root.into() };
+        let layout = Self {
+            root: root.into(),
+            known: Arc::default(),
+        };
         for directory in ["blobs/sha256", "tmp"] {
             let path = layout.root.join(directory);
             fs::create_dir_all(&path).map_err(io_at("create directory", &path))?;
@@ -131,21 +152,36 @@ impl Layout {
         Ok(file)
     }
 
-    fn index(&self) -> Result<Index, StoreError> {
+    fn index(&self) -> Result<Arc<Index>, StoreError> {
         let path = self.root.join("index.json");
-        let bytes = fs::read(&path).map_err(io_at("read", &path))?;
-        serde_json::from_slice(&bytes).map_err(|e| damaged(&path, &e))
+        let stamp = stamp(&fs::metadata(&path).map_err(io_at("look up", &path))?);
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known().as_ref().filter(|known| known.stamp == stamp) {
+            return Ok(Arc::clone(&known.index));
+        }
+        let mut file = File::open(&path).map_err(io_at("open", &path))?;
+        let meta = file.metadata().map_err(io_at("look up", &path))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(io_at("read", &path))?;
+        let index: Index = serde_json::from_slice(&bytes).map_err(|e| damaged(&path, &e))?;
+        let index = Arc::new(index);
+        *known() = Some(Known {
+            index: Arc::clone(&index),
+            _file: file,
+            stamp: self::stamp(&meta),
+        });
+        Ok(index)
     }
 
     /// Rewrites `index.json`. `change` says whether it changed anything.
     fn update(&self, change: impl FnOnce(&mut Index) -> bool) -> Result<bool, StoreError> {
         let _hold = self.hold()?;
         let _lock = self.lock_index()?;
-        let mut index = self.index()?;
+        let mut index = Index::clone(&*self.index()?);
         let changed = change(&mut index);
         if changed {
             // The same tags give the same bytes, in whatever order they were set.
-            index.manifests.sort_by_cached_key(name_of);
+            index.manifests.sort_by(|a, b| name_of(a).cmp(name_of(b)));
             let path = self.root.join("index.json");
             self.replace(&path, Document::write(index))?;
         }
@@ -305,7 +341,7 @@ impl TagStore for Layout {
 
     fn tag(&self, name: &str, target: &Descriptor) -> Result<(), StoreError> {
         let mut entry = tag_target(self, name, target)?;
-        if is_tagged(&self.index()?, name, &entry) {
+        if is_tagged(&*self.index()?, name, &entry) {
             return Ok(());
         }
         if name != entry.digest.as_str() {
@@ -341,11 +377,17 @@ impl TagStore for Layout {
     }
 
     fn tags(&self) -> Result<Vec<(String, Descriptor)>, StoreError> {
+        self.tags_from("")
+    }
+
+    fn tags_from(&self, beginning: &str) -> Result<Vec<(String, Descriptor)>, StoreError> {
         let index = self.index()?;
+        let wanted = |entry: &&Descriptor| name_of(entry).starts_with(beginning);
         let mut tags: Vec<_> = index
             .manifests
             .iter()
-            .map(|entry| (name_of(entry), without_names(entry)))
+            .filter(wanted)
+            .map(|entry| (name_of(entry).to_owned(), without_names(entry)))
             .collect();
         tags.sort_by(|a, b| a.0.cmp(&b.0));
         tags.dedup_by(|a, b| a.0 == b.0);
@@ -354,9 +396,14 @@ impl TagStore for Layout {
 }
 
 /// What an entry of the index is called; without a name, by its digest.
-fn name_of(entry: &Descriptor) -> String {
+fn name_of(entry: &Descriptor) -> &str {
     let name = entry.annotations.get(REF_NAME);
-    name.cloned().unwrap_or_else(|| entry.digest.to_string())
+    name.map_or(entry.digest.as_str(), String::as_str)
+}
+
+fn stamp(meta: &fs::Metadata) -> Stamp {
+    let changed = (meta.mtime(), meta.mtime_nsec());
+    (meta.dev(), meta.ino(), meta.len(), changed)
 }
 
 /// Whether the index says already what tagging `target` would make it say.
@@ -507,6 +554,33 @@ mod tests {
         assert_eq!(layout.read(&digest).unwrap(), b"foo");
         drop(other.alone().unwrap().unwrap());
         assert!(files_in(&tmp).is_empty());
+    }
+
+    #[test]
+    fn what_others_write_into_the_index_is_seen_at_once() {
+        let (_directory, layout) = fresh();
+        let other = Layout::open(layout.root()).unwrap();
+        let digests = [b"a", b"b"].map(|content| layout.put(content).unwrap());
+        for round in 0..40 {
+            let target = Descriptor::new(media::MANIFEST, digests[round % 2].clone(), 1);
+            let [writer, reader] = if round % 3 == 0 {
+                [&layout, &other]
+            } else {
+                [&other, &layout]
+            };
+            writer.tag("localhost/x:v", &target).unwrap();
+            for store in [reader, writer] {
+                assert_eq!(store.resolve("localhost/x:v").unwrap().unwrap(), target);
+            }
+        }
+        // Some tools write in place, also a text of the same length; clocks tick every few
+        // milliseconds.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let path = layout.root().join("index.json");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace("localhost/x:v", "localhost/x:w")).unwrap();
+        let names: Vec<_> = layout.tags().unwrap().into_iter().map(|t| t.0).collect();
+        assert_eq!(names, ["localhost/x:w"]);
     }
 
     #[test]

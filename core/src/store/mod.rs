@@ -136,6 +136,13 @@ pub trait TagStore: Send + Sync {
 
     /// All tags with their targets, in order of name.
     fn tags(&self) -> Result<Vec<(String, Descriptor)>, StoreError>;
+
+    /// Those of [`tags`](Self::tags) whose names begin so.
+    fn tags_from(&self, beginning: &str) -> Result<Vec<(String, Descriptor)>, StoreError> {
+        let mut tags = self.tags()?;
+        tags.retain(|(name, _)| name.starts_with(beginning));
+        Ok(tags)
+    }
 }
 
 /// How an entry of a layout's `index.json` says its name: to the OCI, and to containerd.

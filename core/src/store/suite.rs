@@ -154,6 +154,8 @@ fn an_image_without_a_tag_is_kept_by_its_digest(store: &dyn Store) {
     store.tag("x:1", &a).unwrap();
     let names: Vec<_> = store.tags().unwrap().into_iter().map(|t| t.0).collect();
     assert_eq!(names, [b.digest.as_str(), "x:1"]);
+    assert_eq!(store.tags_from("x:").unwrap(), [("x:1".to_owned(), a)]);
+    assert_eq!(store.tags_from("y").unwrap(), []);
     assert!(store.untag(b.digest.as_str()).unwrap());
 }
 

@@ -65,7 +65,7 @@ impl Server {
     pub(super) fn shelf(&self, name: &Name) -> Result<Option<Shelf>, StoreError> {
         let mut shelf = Shelf::default();
         let mut known = false;
-        for (entry, target) in self.store.tags()? {
+        for (entry, target) in self.store.tags_from(&name.kept)? {
             let Some(rest) = entry.strip_prefix(&name.kept) else {
                 continue;
             };
