@@ -15,6 +15,8 @@ pub(super) struct Htpasswd {
     /// The last password of each user that was right, as a digest with a salt: bcrypt is slow on
     /// purpose, and a client says its password with each request.
     right: Mutex<BTreeMap<String, Digest>>,
+    /// Held while a password is tried, so that whoever guesses keeps one processor busy, not all.
+    trying: Mutex<()>,
     /// Known to this process only, so that the digests say nothing to anybody else.
     salt: [u8; 32],
 }
@@ -30,6 +32,7 @@ impl Htpasswd {
         Ok(Self {
             users,
             right: Mutex::default(),
+            trying: Mutex::default(),
             salt,
         })
     }
@@ -42,6 +45,7 @@ impl Htpasswd {
         if right().get(user) == Some(&digest) {
             return true;
         }
+        let _trying = self.trying.lock().unwrap_or_else(PoisonError::into_inner);
         // Nobody learns from the time who is a user: for a stranger a password is tried, too.
         let known = self.users.get(user);
         let Some(hash) = known.or_else(|| self.users.values().next()) else {
@@ -111,6 +115,7 @@ mod tests {
         let htpasswd = Htpasswd {
             users: parse(&format!("ann:{hash}")).unwrap(),
             right: Mutex::default(),
+            trying: Mutex::default(),
             salt: [7; 32],
         };
         for _ in 0..2 {

@@ -116,8 +116,10 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     let keeper = Keeper {
         server: Arc::clone(&server),
         store,
-        state: directory.parent().map(Path::to_owned).unwrap_or_default(),
-        platform: context.platform.clone(),
+        state: state_of(&directory).map(|root| Context {
+            root: root.to_owned(),
+            platform: context.platform.clone(),
+        }),
     };
     let (over, is_over) = mpsc::channel::<()>();
     let read_only = options.read_only;
@@ -215,14 +217,18 @@ fn wait_for_signals(signals: &SigSet, stop: &Stop) {
     }
 }
 
+/// The state directory that has this store, if one has: there it is called `store`.
+fn state_of(store: &Path) -> Option<&Path> {
+    store.parent().filter(|_| store.ends_with("store"))
+}
+
 /// Ends what nobody goes on with, and takes away what nothing needs.
 struct Keeper {
     server: Arc<Server>,
     store: Arc<dyn Store>,
-    /// The directory above the store: if it is a state directory, builds and containers are in it
-    /// that need blobs, too.
-    state: PathBuf,
-    platform: coracle::spec::Platform,
+    /// The state directory that the store is part of, in which builds and containers need blobs,
+    /// too.
+    state: Option<Context>,
 }
 
 impl Keeper {
@@ -250,11 +256,10 @@ impl Keeper {
         let Some(alone) = self.store.alone()? else {
             return Ok(false);
         };
-        let context = Context {
-            root: self.state.clone(),
-            platform: self.platform.clone(),
+        let roots = match &self.state {
+            Some(state) => collect::roots(state)?,
+            None => Vec::new(),
         };
-        let roots = collect::roots(&context)?;
         gc::collect_alone(&*self.store, &roots, &alone)?;
         Ok(true)
     }
