@@ -138,7 +138,7 @@ impl Contender {
 }
 
 /// The most memory that a process had since its maximum was reset, in bytes.
-fn peak(process: u32) -> Result<u64, String> {
+pub(crate) fn peak(process: u32) -> Result<u64, String> {
     let file = format!("/proc/{process}/status");
     let status = fs::read_to_string(&file).map_err(|e| format!("read {file}: {e}"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 mod check;
+mod crowd;
 mod frame;
 mod inputs;
 mod measure;
@@ -58,6 +59,9 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if let Some((measure::WORD, rest)) = words.split_first().map(|(w, rest)| (w.as_str(), rest)) {
         return measure::main(rest);
+    }
+    if let Some((crowd::WORD, rest)) = words.split_first().map(|(w, rest)| (w.as_str(), rest)) {
+        return crowd::main(rest);
     }
     let options = match Options::parse(&words) {
         Ok(options) => options,
@@ -147,6 +151,7 @@ fn introduction() -> String {
         ["skopeo", "--version"],
         ["umoci", "--version"],
         ["buildah", "--version"],
+        ["docker-registry", "--version"],
         ["dockerd", "--version"],
         ["tar", "--version"],
     ] {
@@ -230,7 +235,8 @@ impl Options {
     }
 
     fn wants(&self, row: &str) -> bool {
-        self.rows.is_empty() || self.rows.iter().any(|wanted| row.starts_with(wanted))
+        (self.rows.is_empty() && row != rows::SOAK)
+            || self.rows.iter().any(|wanted| row.starts_with(wanted))
     }
 }
 
@@ -251,6 +257,8 @@ mod tests {
         let wanted = ALL.iter().filter(|(name, ..)| options.wants(name)).count();
         assert_eq!(wanted, 4);
         assert!(parse("").unwrap().wants("import"));
+        assert!(!parse("").unwrap().wants("soak"));
+        assert!(parse("soak").unwrap().wants("soak"));
         for (text, part) in [
             ("lod", "no row"),
             ("--run 2", "no option"),

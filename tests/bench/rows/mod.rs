@@ -12,12 +12,16 @@ mod builders;
 mod context;
 mod import;
 mod load;
+mod registry;
 mod save;
 mod store;
 mod transfer;
 
 /// Makes the row of a name.
 pub(crate) type Make = fn(&Bench) -> Result<Row, String>;
+
+/// The row that takes longer than all others together.
+pub(crate) const SOAK: &str = "soak";
 
 /// Every row, in the order in which they run.
 pub(crate) const ALL: &[(&str, &str, Make)] = &[
@@ -112,6 +116,16 @@ pub(crate) const ALL: &[(&str, &str, Make)] = &[
         "push-twenty",
         "push an image of twenty layers",
         transfer::push_twenty,
+    ),
+    (
+        "registry",
+        "64 clients push to a registry and pull from it",
+        registry::crowd,
+    ),
+    (
+        SOAK,
+        "the same for ten minutes, for the memory; only when it is named",
+        registry::soak,
     ),
 ];
 
