@@ -164,6 +164,8 @@ fn help() {
         "push",
         "reference",
         "reference parse",
+        "registry",
+        "registry serve",
         "rename",
         "rm",
         "rmi",
