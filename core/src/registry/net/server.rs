@@ -293,8 +293,9 @@ impl Read for Arriving {
     }
 }
 
-/// How much of a response's body is read at once, in bytes.
-const PIECE: usize = 64 << 10;
+/// How much of a response's body is read at once, in bytes. Up to three such pieces are on their
+/// way for each client.
+const PIECE: usize = 32 << 10;
 
 /// Says the head of a response, then reads its body for as long as somebody takes it.
 fn give_out(response: Response, say_head: oneshot::Sender<hyper::Response<Outgoing>>) {

@@ -58,7 +58,7 @@ impl Shelf {
 }
 
 /// How many parsed manifests are remembered; each is a few kilobytes.
-const MOST_REMEMBERED: usize = 1024;
+const MOST_REMEMBERED: usize = 512;
 
 impl Server {
     /// A repository's tags and manifests; `None` when the store knows nothing of it.

@@ -28,8 +28,8 @@ use crate::store::{BlobWriter, Hold, StoreError};
 /// The session's name once more, as Docker's clients like it.
 const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 
-/// How much of a body is read at once, in bytes.
-const PIECE: usize = 64 << 10;
+/// How much of a body is read at once, in bytes. The store gathers more before it writes.
+const PIECE: usize = 16 << 10;
 
 /// Everything that is on its way.
 #[derive(Debug, Default)]
