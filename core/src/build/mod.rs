@@ -22,6 +22,7 @@ pub mod mode;
 pub mod net;
 mod perform;
 pub mod plan;
+pub mod select;
 #[cfg(test)]
 mod tests;
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::Performer;
 use crate::build::BuildError;
-use crate::build::copy::Picked;
 use crate::build::plan::addresses::file_name;
 use crate::build::plan::{Address, CopyStep};
+use crate::build::select::Picked;
 use crate::diagnostic::Diagnostic;
 use crate::digest::{Digest, DigestError};
 use crate::image::blob_content;

@@ -8,9 +8,10 @@ use super::Performer;
 use super::fetch::Fetched;
 use super::make::source_error;
 use crate::build::BuildError;
-use crate::build::copy::{self, CopyError, Picked};
+use crate::build::copy::CopyError;
 use crate::build::executor::RunMount;
 use crate::build::plan::{CopyFrom, CopyStep, MountPlan, Mounted, Operation, RunPlan, Step};
+use crate::build::select::{self, Picked};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::digest::Digest;
 use crate::event::Event;
@@ -53,7 +54,7 @@ impl<'a> Performer<'_, 'a> {
     fn copied(&self, step: &Step, copy: &'a CopyStep) -> Result<Inputs<'a>, BuildError> {
         let from = self.source_tree(&copy.from)?;
         let picked =
-            copy::select(&copy.spec, &from).map_err(|e| self.copy_error(step, copy, &e))?;
+            select::select(&copy.spec, &from).map_err(|e| self.copy_error(step, copy, &e))?;
         let addresses = copy.addresses.iter();
         let fetched = addresses.map(|a| self.fetched(copy, a));
         let fetched = fetched.collect::<Result<Vec<_>, _>>()?;
@@ -222,7 +223,7 @@ impl<'a> Performer<'_, 'a> {
         }
         let kept = RootedPath::root();
         let picked = [Picked { path, named, kept }];
-        let files = copy::key_files(&[], &tree, &picked).map_err(|e| source_error(span, &e))?;
+        let files = select::key_files(&[], &tree, &picked).map_err(|e| source_error(span, &e))?;
         Ok((part, files))
     }
 }

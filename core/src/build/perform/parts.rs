@@ -2,9 +2,10 @@
 
 use super::{Inputs, Performer};
 use crate::build::BuildError;
-use crate::build::copy::{self, CopySpec};
+use crate::build::copy::CopySpec;
 use crate::build::key::KeyParts;
 use crate::build::plan::{Mounted, Operation, Step};
+use crate::build::select;
 
 impl Performer<'_, '_> {
     /// Everything that the result of a step depends on.
@@ -100,7 +101,7 @@ impl Performer<'_, '_> {
                     fetched,
                 } = inputs
                 {
-                    parts.files = copy::key_files(&copy.spec.exclude, from, picked)
+                    parts.files = select::key_files(&copy.spec.exclude, from, picked)
                         .map_err(|e| self.copy_error(step, copy, &e))?;
                     let addresses = copy.addresses.iter().zip(fetched);
                     parts.files.extend(

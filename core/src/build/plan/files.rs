@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::stage::{Stage, absolute};
 use super::{CopyFrom, CopyStep, Planner};
 use crate::build::context::{Context, Named};
-use crate::build::copy::{CopyError, CopySpec, select_source};
+use crate::build::copy::{CopyError, CopySpec};
 use crate::build::mode::Chmod;
+use crate::build::select::select_source;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::dockerfile::{self as ast, Instruction, Spanned};
 
