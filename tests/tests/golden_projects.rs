@@ -10,7 +10,10 @@ use std::sync::Arc;
 use coracle::build::context::Context;
 use coracle::build::executor::RunNetwork;
 use coracle::build::plan::{Operation, Plan, PlanError, PlanOptions, plan};
-use coracle::diagnostic::{Diagnostic, Severity};
+use coracle::diagnostic::{Diagnostic, Severity, has_errors};
+use coracle::dockerfile::explain::explain;
+use coracle::dockerfile::lint::{Options, lint, mend};
+use coracle::dockerfile::stages::Settings;
 use coracle::dockerfile::{Dockerfile, Instruction, Kind, Source, json, parse};
 use coracle::image::{Draft, Image};
 use coracle::path::RootedPath;
@@ -82,6 +85,33 @@ fn one_line_for_each_instruction_says_the_same() {
         };
         let (before, after) = (said(&parsed, &source), said(&again, &lines));
         assert_eq!(before, after, "{name}, on one line each:\n{lines}");
+    }
+}
+
+/// Mending takes findings away, brings no error, and leaves nothing that it would mend again.
+#[test]
+fn each_is_linted_mended_and_explained() {
+    let options = Options::default();
+    for (name, source) in projects() {
+        let parsed = parse(&source);
+        let linted = lint(&source, &parsed, &options);
+        assert!(
+            !has_errors(&linted.findings),
+            "{name}: {:#?}",
+            linted.findings
+        );
+        let mended = mend(&source, &options);
+        let fixable = linted.findings.iter().any(|f| f.fix.is_some());
+        assert_eq!(mended.text != source, fixable, "{name}: {:?}", mended.done);
+        assert!(
+            !has_errors(&mended.left.findings),
+            "{name}: {}",
+            mended.text
+        );
+        assert_eq!(mend(&mended.text, &options).text, mended.text, "{name}");
+        let explained = explain(&parsed.dockerfile, &Settings::default());
+        let instructions = parsed.dockerfile.instructions.len();
+        assert_eq!(explained.lines.len(), instructions, "{name}");
     }
 }
 

@@ -395,6 +395,26 @@ USER app
         assert_eq!(text(run.span), "RUN x");
     }
 
+    /// No length of a line, a word or a file is too much, and none takes more than its share.
+    #[test]
+    fn nothing_is_too_long() {
+        let check = |source: &str, instructions: usize| {
+            let parsed = parse(source);
+            assert_eq!(parsed.diagnostics, []);
+            assert_eq!(parsed.dockerfile.instructions.len(), instructions);
+            let last = parsed.dockerfile.instructions.last().unwrap();
+            assert_eq!(last.span.end, source.trim_end().len());
+        };
+        let many = |text: &str, count: usize| text.repeat(count);
+        check(&format!("FROM a\nENV A={}\n", many("x", 1 << 20)), 2);
+        check(&format!("FROM a\n{}", many("LABEL a=b\n", 20_000)), 20_001);
+        check(&format!("FROM a\nRUN {}b\n", many("a \\\n", 50_000)), 2);
+        check(&format!("FROM a\nLABEL {}\n", many(" a=b", 20_000)), 2);
+        let (marks, texts) = (many("<<A ", 1000), many("x\nA\n", 1000));
+        check(&format!("FROM a\nCOPY {marks}/x/\n{texts}"), 2);
+        check(&format!("{}\nFROM a\n", many("#", 1 << 20)), 1);
+    }
+
     #[test]
     fn a_run_knows_its_body() {
         let check = |line: &str, expected: RunBody| {
