@@ -194,7 +194,7 @@ fn helpful<'f>(
     while let Some(part) = parts.pop().filter(|part| !part.is_empty()) {
         let edits = good.iter().chain(part).map(|(_, fix)| *fix);
         let after = worth(&look(&apply(text, edits)));
-        if after.errors <= best.errors && after.fixes < best.fixes {
+        if after.errors <= best.errors && after.to_do < best.to_do {
             good.extend(part);
             best = after;
         } else if part.len() > 1 {
@@ -209,15 +209,22 @@ fn helpful<'f>(
 #[derive(Debug, Clone, Copy)]
 struct Worth {
     errors: usize,
-    fixes: usize,
+    /// How many instructions have a name that nobody knows, and how many fixes there are. Once the
+    /// name is right, what else is wrong with the instruction comes to light.
+    to_do: (usize, usize),
 }
 
 fn worth(linted: &Linted) -> Worth {
-    let findings = linted.findings.iter();
-    let errors = findings.clone().filter(|f| f.severity == Severity::Error);
+    let count = |counts: &dyn Fn(&Diagnostic) -> bool| {
+        let findings = linted.findings.iter();
+        findings.filter(|finding| counts(finding)).count()
+    };
     Worth {
-        errors: errors.count(),
-        fixes: findings.filter(|f| f.fix.is_some()).count(),
+        errors: count(&|f| f.severity == Severity::Error),
+        to_do: (
+            count(&|f| f.rule == "UnknownInstruction"),
+            count(&|f| f.fix.is_some()),
+        ),
     }
 }
 

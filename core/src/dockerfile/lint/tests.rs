@@ -188,6 +188,23 @@ fn a_bad_fix_is_found_by_halves() {
 }
 
 #[test]
+fn what_a_fix_brings_to_light_is_mended_too() {
+    let check = |source: &str, expected: &str| {
+        let mended = mend(source, &Options::default());
+        assert_eq!(mended.text, expected, "{:?}", mended.done);
+    };
+    check(
+        "FROM a:1\nRUM --mout=type=tmpfs,target=/x y\nRUM --netwrk=none y\n",
+        "FROM a:1\nRUN --mount=type=tmpfs,target=/x y\nRUN --network=none y\n",
+    );
+    // Two errors for one are left to a person.
+    check(
+        "FROM a:1\nEXPOES http https\n",
+        "FROM a:1\nEXPOES http https\n",
+    );
+}
+
+#[test]
 fn findings_stand_where_they_belong() {
     let check = |source: &str, expected: &[&str]| {
         assert_eq!(shown(source), expected, "{source}");
