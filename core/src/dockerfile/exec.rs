@@ -83,6 +83,10 @@ fn meant_as_exec(text: &str) -> bool {
         Some(',') => true,
         Some(']') => {
             let behind = rest[1..].trim_start();
+            if !quoted && !spaced {
+                // One word without quotes, and nothing else: no program has such a name.
+                return behind.is_empty();
+            }
             let shell_goes_on = behind.starts_with(['&', '|', ';']);
             quoted && !shell_goes_on && !(behind.is_empty() && text.ends_with(" ]"))
         }
@@ -347,6 +351,9 @@ mod tests {
         check(r#"["a"]`"#, Some(Some(r#"["a"]"#)));
         check(r#"["c:\windows\x.exe", "b"]"#, Some(None));
         check("[node, app.js]", Some(None));
+        check("[/bin/sh]", Some(None));
+        check("[ x ]", None);
+        check("[a]* b", None);
         check(r#"["a" "b"]"#, Some(Some(r#"["a", "b"]"#)));
         check(r#"["$x" = y]"#, Some(None));
         check(r#"[ "a" "b" ]"#, None);
