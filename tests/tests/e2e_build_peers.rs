@@ -350,6 +350,7 @@ impl Peers {
             .collect()
     }
 
+    /// What each of them makes of a case, both at the same time.
     fn build(
         &self,
         sandbox: &Sandbox,
@@ -357,42 +358,65 @@ impl Peers {
         case: &Case,
         base: &BTreeSet<String>,
     ) -> Vec<(&'static str, Made)> {
-        let words: Vec<&str> = case.words.iter().map(String::as_str).collect();
-        let archive = sandbox.path().join("theirs.tar").display().to_string();
-        let mut made = Vec::new();
-        let spared = |peer: &str| case.spared.iter().any(|line| line.starts_with(peer));
-        if let Some(docker) = self.docker.as_ref().filter(|_| !spared("docker")) {
-            let fixed = ["build", "-q", "--network=host", "-t", "theirs"];
-            let words = [&fixed[..], &words, &["."]].concat();
-            let call = docker.call(&words).env("DOCKER_BUILDKIT", "1");
-            let save = || {
-                let saved = docker.call(&["save", "-o", &archive, "theirs"]).run();
-                if !saved.stderr.contains("empty export") {
-                    return read_archive(sandbox, &saved, base);
-                }
-                // Docker saves no image without layers.
-                let inspect = ["image", "inspect", "--format", "{{json .Config}}", "theirs"];
-                let mut made = BTreeMap::new();
-                fold(&docker.call(&inspect).run().succeeds().json(), &mut made);
-                made
-            };
-            made.push(("docker", built(&call.dir(folder).run(), save)));
-            // A daemon that is gone would refuse everything.
-            docker.call(&["version"]).run().succeeds();
-        }
-        if let Some(buildah) = self.buildah.as_ref().filter(|_| !spared("buildah")) {
-            // The OCI format has no field for HEALTHCHECK, SHELL and ONBUILD.
-            let fixed = ["-q", "--format=docker", "-t", "theirs"];
-            let call = buildah.build(&[&fixed[..], &words, &["."]].concat());
-            let to = format!("docker-archive:{archive}:theirs");
-            let save = || {
-                let saved = buildah.call(&["push", "-q", "theirs", &to]).run();
-                read_archive(sandbox, &saved, base)
-            };
-            made.push(("buildah", built(&call.dir(folder).run(), save)));
-        }
-        made
+        let asked = |peer: &str| !case.spared.iter().any(|line| line.starts_with(peer));
+        let docker = self.docker.as_ref().filter(|_| asked("docker"));
+        let buildah = self.buildah.as_ref().filter(|_| asked("buildah"));
+        std::thread::scope(|scope| {
+            let docker = docker.map(|d| scope.spawn(|| by_docker(d, sandbox, folder, case, base)));
+            let buildah = buildah.map(|b| ("buildah", by_buildah(b, sandbox, folder, case, base)));
+            let docker = docker.map(|running| ("docker", running.join().unwrap()));
+            docker.into_iter().chain(buildah).collect()
+        })
     }
+}
+
+fn by_docker(
+    docker: &Daemon,
+    sandbox: &Sandbox,
+    folder: &Path,
+    case: &Case,
+    base: &BTreeSet<String>,
+) -> Made {
+    let words = case.words.iter().map(String::as_str);
+    let fixed = ["build", "-q", "--network=host", "-t", "docker"];
+    let words: Vec<_> = fixed.into_iter().chain(words).chain(["."]).collect();
+    let call = docker.call(&words).env("DOCKER_BUILDKIT", "1");
+    let made = built(&call.dir(folder).run(), || {
+        let saved = docker.call(&["save", "-o", "docker.tar", "docker"]).run();
+        if !saved.stderr.contains("empty export") {
+            return read_archive(sandbox, &saved, "docker", base);
+        }
+        // Docker saves no image without layers.
+        let inspect = ["image", "inspect", "--format", "{{json .Config}}", "docker"];
+        let mut made = BTreeMap::new();
+        fold(&docker.call(&inspect).run().succeeds().json(), &mut made);
+        made
+    });
+    // A daemon that is gone would refuse everything.
+    docker.call(&["version"]).run().succeeds();
+    made
+}
+
+fn by_buildah(
+    buildah: &Buildah,
+    sandbox: &Sandbox,
+    folder: &Path,
+    case: &Case,
+    base: &BTreeSet<String>,
+) -> Made {
+    let words = case.words.iter().map(String::as_str);
+    // The OCI format has no field for HEALTHCHECK, SHELL and ONBUILD.
+    let fixed = ["-q", "--format=docker", "-t", "buildah"];
+    let words: Vec<_> = fixed.into_iter().chain(words).chain(["."]).collect();
+    built(&buildah.build(&words).dir(folder).run(), || {
+        let push = [
+            "push",
+            "-q",
+            "buildah",
+            "docker-archive:buildah.tar:buildah",
+        ];
+        read_archive(sandbox, &buildah.call(&push).run(), "buildah", base)
+    })
 }
 
 /// What another builder made, or the last line that it said.
@@ -404,15 +428,17 @@ fn built(outcome: &Outcome, read: impl FnOnce() -> BTreeMap<String, String>) -> 
     Err(last.unwrap_or_default().to_owned())
 }
 
-/// The image in the archive that another builder has saved.
+/// The image in the archive that a peer has saved under its own name.
 fn read_archive(
     sandbox: &Sandbox,
     saved: &Outcome,
+    peer: &str,
     base: &BTreeSet<String>,
 ) -> BTreeMap<String, String> {
     assert_eq!(saved.code, Some(0), "{saved}");
-    let coracle = |words: &[&str]| sandbox.coracle(words).run().succeeds();
-    coracle(&["load", "-q", "-i", "theirs.tar"]);
-    std::fs::remove_file(sandbox.path().join("theirs.tar")).unwrap();
-    read(sandbox, "theirs", base)
+    let archive = format!("{peer}.tar");
+    let load = ["load", "-q", "-i", &archive];
+    sandbox.coracle(load).run().succeeds();
+    std::fs::remove_file(sandbox.path().join(&archive)).unwrap();
+    read(sandbox, peer, base)
 }
