@@ -678,6 +678,32 @@ fn archives_keep_their_modes_and_take_the_owner_that_is_named() {
     );
 }
 
+/// Nothing of one may be taken for another because it came to stand where the other was.
+#[test]
+fn heredocs_of_one_copy_have_each_its_own_content() {
+    let names = || (0..50).map(|n| format!("file-{n}"));
+    let spec = CopySpec {
+        sources: Vec::new(),
+        heredocs: names().map(|name| (name.clone(), name)).collect(),
+        destination: "/x/".into(),
+        chown: None,
+        chmod: None,
+        parents: false,
+        link: false,
+        exclude: Vec::new(),
+        time: Timestamp::default(),
+    };
+    let layer = copy::copy(&spec, &[], &Tree::new(), &Tree::new()).unwrap();
+    let mut files = Tree::new();
+    crate::layer::apply(&mut files, &layer).unwrap();
+    for name in names() {
+        let Kind::File(content) = &files.get(&path(&format!("x/{name}"))).unwrap().kind else {
+            panic!("{name} is no file");
+        };
+        assert_eq!(content.read().unwrap(), name.as_bytes());
+    }
+}
+
 #[test]
 fn mounts_reach_the_step_and_only_bound_files_count() {
     let dockerfile = "\
