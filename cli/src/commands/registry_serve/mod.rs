@@ -29,8 +29,8 @@ use htpasswd::Htpasswd;
 Examples:
   coracle registry serve
   coracle registry serve --listen 127.0.0.1:0 --store /srv/registry/store
-  coracle registry serve --listen 0.0.0.0:443 --tls-cert registry.pem --tls-key registry.key \\
-    --htpasswd users --token-secret secret --anonymous-pull
+  coracle registry serve --listen 0.0.0.0:443 --tls-cert a.pem --tls-key a.key
+  coracle registry serve --htpasswd users --token-secret secret --anonymous-pull
 
 A registry is a server that keeps images and shares them. A repository is one name in it,
 such as team/app, under which versions of one image are kept, each with a tag. So
