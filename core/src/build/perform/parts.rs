@@ -7,6 +7,11 @@ use crate::build::key::KeyParts;
 use crate::build::plan::{Mounted, Operation, Step};
 use crate::build::select;
 
+/// Counts the times that a step of the same words and files came to mean another layer: what was
+/// remembered before then is of no use. Since 2, COPY takes directories, links and archives as
+/// BuildKit does.
+const RULES: &str = "2";
+
 impl Performer<'_, '_> {
     /// Everything that the result of a step depends on.
     pub(super) fn key_parts(
@@ -22,6 +27,7 @@ impl Performer<'_, '_> {
         };
         let settings = &mut parts.settings;
         let mut set = |name: &str, value: &str| settings.insert(name.to_owned(), value.to_owned());
+        set("rules of Coracle", RULES);
         if let Some(seconds) = self.options.source_date_epoch {
             set("SOURCE_DATE_EPOCH", &seconds.to_string());
         }
