@@ -16,7 +16,7 @@ use crate::spec::Descriptor;
 const CHUNK: usize = 128 << 10;
 
 /// After how many bytes it is told how far a blob is.
-pub(super) const STRIDE: u64 = 1 << 20;
+pub(super) const STRIDE: u64 = 256 << 10;
 
 /// How often a blob is begun or continued at most, and how often without a single new byte.
 const MOST_CUTS: u32 = 20;
