@@ -111,8 +111,7 @@ fn ask(options: &Options, registry: &str) -> Result<(String, String), Failure> {
     } else if let Some(password) = &options.password {
         password.clone()
     } else if person {
-        output::note("Password: ");
-        unseen()?
+        unseen("Password: ")?
     } else {
         return Err(
             Failure::new("there is no password: standard input is no terminal to ask at").hint(
@@ -138,9 +137,11 @@ fn line() -> Result<String, Failure> {
     Ok(text.trim().to_owned())
 }
 
-/// A line that the terminal does not show while it is typed.
-fn unseen() -> Result<String, Failure> {
+/// A line that the terminal does not show while it is typed. It is asked for when the terminal is
+/// quiet already: what is typed before that would be seen, and thrown away.
+fn unseen(prompt: &str) -> Result<String, Failure> {
     let _quiet = Quiet::begin()?;
+    output::note(prompt);
     let text = line();
     let _ = io::stderr().lock().write_all(b"\n");
     text
