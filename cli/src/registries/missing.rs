@@ -10,7 +10,7 @@ use coracle::store::Store;
 
 use super::{JOBS, Registries, RegistryOptions};
 use crate::failure::Failure;
-use crate::names;
+use crate::names::{self, Found};
 use crate::output;
 use crate::progress::{Direction, Explain, Transfers};
 
@@ -34,17 +34,20 @@ pub(crate) struct Told {
     pub(crate) quiet: bool,
 }
 
-/// The image that was typed, for a platform, fetched if need be. What it was found by, when it was
-/// a reference and not an ID, is known to whoever typed it.
+/// What looks for an image that was typed.
+pub(crate) type Find = fn(&dyn Store, &Platform, &str) -> Result<Found, Failure>;
+
+/// The image that was typed, for a platform, fetched if `find` does not find it here. What it was
+/// found by, when it was a reference and not an ID, is known to whoever typed it.
 pub(crate) fn image(
     store: &dyn Store,
     platform: &Platform,
-    typed: &str,
+    (typed, find): (&str, Find),
     when: When,
     told: Told,
 ) -> Result<Image, Failure> {
     let here = || -> Result<Image, Failure> {
-        let found = names::find(store, platform, typed)?;
+        let found = find(store, platform, typed)?;
         Ok(Image::open(store, &found.named.target, platform)?)
     };
     let reference = typed.parse::<Reference>();
@@ -57,7 +60,7 @@ pub(crate) fn image(
     let is_missing = failure.is_some();
     // An ID is not to be had anywhere else.
     let by_id = |store: &dyn Store| {
-        let found = names::find(store, platform, typed);
+        let found = find(store, platform, typed);
         found.is_ok_and(|found| found.reference.is_none())
     };
     let reference = match reference {

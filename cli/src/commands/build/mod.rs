@@ -36,7 +36,7 @@ use self::export::Export;
 use crate::commands::push;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
-use crate::names;
+use crate::names::{self, Found};
 use crate::output;
 use crate::progress::{Style, Transcript, View, Watcher};
 use crate::registries::missing::{self, Told, When};
@@ -242,7 +242,7 @@ fn find_or_pull(
         explain: options.explain.style,
         quiet: options.quiet,
     };
-    missing::image(store, platform, &reference.familiar(), when, told)
+    missing::image(store, platform, (&reference.familiar(), find), when, told)
         .map_err(|failure| failure.message.unwrap_or_default())
 }
 
@@ -253,19 +253,23 @@ pub(crate) fn find_base(
     platform: &Platform,
 ) -> Result<Image, String> {
     let typed = reference.familiar();
-    let found = names::find(store, platform, &typed);
-    // A name that nothing has, such as that of a stage further down, does not mean whatever image
-    // has an ID that begins so: an ID counts from as many digits on as `images` shows.
+    let sentence = |failure: Failure| failure.message.unwrap_or_default();
+    let found = find(store, platform, &typed).map_err(sentence)?;
+    Image::open(store, &found.named.target, platform).map_err(|e| format!("{typed}: {e}"))
+}
+
+/// What FROM or COPY --from names. A name that nothing has, such as that of a stage further down,
+/// does not mean whatever image has an ID that begins so: an ID counts from as many digits on as
+/// `images` shows.
+fn find(store: &dyn Store, platform: &Platform, typed: &str) -> Result<Found, Failure> {
+    let found = names::find(store, platform, typed);
     let short = typed.len() < 12 && typed.bytes().all(|b| b.is_ascii_hexdigit());
     if short && !matches!(&found, Ok(found) if found.reference.is_some()) {
-        return Err(format!(
+        return Err(Failure::new(format!(
             "there is no image {typed} here\n`coracle images` lists what there is."
-        ));
+        )));
     }
-    let sentence = |failure: Failure| failure.message.unwrap_or_default();
-    let found = found.map_err(sentence)?;
-    Image::open(store, &found.named.target, platform)
-        .map_err(|e| format!("{}: {e}", reference.familiar()))
+    found
 }
 
 fn write_files(options: &Options, built: &Built, tags: &[Reference]) -> Result<(), Failure> {

@@ -20,6 +20,7 @@ use crate::commands::build::platform;
 use crate::containers as all_containers;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::names;
 use crate::progress::Explain;
 use crate::registries::missing::{self, Told};
 
@@ -189,7 +190,13 @@ fn image(
         explain,
         quiet: options.quiet,
     };
-    missing::image(store, &wanted, options.image(), options.pull, told)
+    missing::image(
+        store,
+        &wanted,
+        (options.image(), names::find),
+        options.pull,
+        told,
+    )
 }
 
 /// Writes a file that must not be there yet, as Docker does with `--cidfile`.
