@@ -99,12 +99,12 @@ pub(crate) const ALL: &[(&str, &str, Make)] = &[
     ),
     (
         "pull-gzip",
-        "pull and unpack the Debian image from a registry",
+        "pull and copy the Debian image from a registry",
         transfer::pull_gzip,
     ),
     (
         "pull-twenty",
-        "pull and unpack an image of twenty layers",
+        "pull and copy an image of twenty layers",
         transfer::pull_twenty,
     ),
     (

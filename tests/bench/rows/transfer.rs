@@ -7,14 +7,16 @@ use std::rc::Rc;
 
 use super::{absent, floor, peer};
 use crate::Bench;
-use crate::check::{output, prints, same_tree};
+use crate::check::{blobs, output, prints, same_tree};
 use crate::frame::{Contender, Kind, Row, Target, What};
 use crate::inputs;
 use crate::measure::Step;
 use crate::peers::{DockerRegistry, found, podman, skopeo};
 
+/// Into the store, and unpacked for containers.
 const PULL: &str = "pull";
-const UNPACKED: &str = "pull + unpack";
+/// Into a layout, as it is.
+const COPY: &str = "copy to a layout";
 const PUSH: &str = "push";
 
 /// An image that is to travel.
@@ -84,7 +86,7 @@ impl Image {
     }
 }
 
-/// Who pulls, and who unpacks what was pulled.
+/// Who pulls and unpacks, and who only fetches.
 fn pull(bench: &Bench, name: &'static str, image: &Image) -> Result<Row, String> {
     let registry = Rc::new(DockerRegistry::start(&bench.work.join(name))?);
     let reference = format!("{}/image:t", registry.host());
@@ -116,7 +118,7 @@ fn pull(bench: &Bench, name: &'static str, image: &Image) -> Result<Row, String>
             vec![podman("podman", place, &words)]
         }
     };
-    contenders.push(peer("podman pull", &["podman"], &[PULL, UNPACKED], pulling));
+    contenders.push(peer("podman pull", &["podman"], &[PULL], pulling));
     let copy = move |place: &Path| {
         let layout = format!("oci:{}:t", place.join("layout").display());
         skopeo(&[
@@ -132,7 +134,7 @@ fn pull(bench: &Bench, name: &'static str, image: &Image) -> Result<Row, String>
     contenders.push(peer(
         "skopeo copy to a layout",
         &["skopeo"],
-        &[PULL],
+        &[COPY],
         copying,
     ));
     let unpacking = move |place: &Path| {
@@ -143,18 +145,18 @@ fn pull(bench: &Bench, name: &'static str, image: &Image) -> Result<Row, String>
     };
     let programs = ["skopeo", "umoci"];
     let both = "skopeo copy + umoci raw unpack";
-    contenders.push(peer(both, &programs, &[UNPACKED], unpacking));
+    contenders.push(peer(both, &programs, &[PULL], unpacking));
     contenders.push(Err(absent("docker pull")(
         "its daemon has a network of its own, without this registry".to_owned(),
     )));
     let mut row = Row {
         name,
         about: format!(
-            "Pull {} from docker-registry on the loopback into an empty store.",
+            "Fetch {} from docker-registry on the loopback: into an empty store, unpacked for containers; and into a layout as it is.",
             image.about
         ),
         contenders,
-        targets: [(PULL, 1.0), (UNPACKED, 0.5)]
+        targets: [(PULL, 0.5), (COPY, 1.0)]
             .into_iter()
             .flat_map(|(ours, most)| goals(ours, most))
             .collect(),
@@ -173,35 +175,36 @@ fn ours_pulling(
 ) -> Vec<Result<Contender, crate::peers::Absent>> {
     let pull = {
         let (coracle, reference) = (bench.coracle.clone(), reference.to_owned());
-        move |place: &Path| coracle.step(place, &["pull", "--quiet", &reference])
+        Contender::new(PULL, Kind::Ours, move |place| {
+            vec![coracle.step(place, &["pull", "--quiet", &reference])]
+        })
     };
-    let right = {
-        // The registry lives as long as somebody pulls from it.
-        let (coracle, registry) = (bench.coracle.clone(), Rc::clone(registry));
-        let (reference, digest) = (reference.to_owned(), image.digest.clone());
-        move |place: &Path| {
-            let expected = format!("{}/image@{digest}", registry.host());
-            let digest = "{{index .RepoDigests 0}}";
-            let words = ["image", "inspect", "--format", digest, &reference];
-            prints(&mut coracle.command(place, &words), &expected)?;
-            output(&mut coracle.command(place, &["image", "check", &reference])).map(drop)
+    // The registry lives as long as somebody pulls from it.
+    let (coracle, kept) = (bench.coracle.clone(), Rc::clone(registry));
+    let (pulled, expected) = (reference.to_owned(), image.digest.clone());
+    let pull = pull.after(move |place| {
+        let digest = format!("{}/image@{expected}", kept.host());
+        let words = ["{{index .RepoDigests 0}}", &pulled];
+        let words = [&["image", "inspect", "--format"][..], &words].concat();
+        prints(&mut coracle.command(place, &words), &digest)?;
+        output(&mut coracle.command(place, &["image", "check", &pulled]))?;
+        let snapshots = place.join("snapshots/trusted/layers");
+        if fs::read_dir(&snapshots).is_ok_and(|mut entries| entries.next().is_none()) {
+            return Err("the image was not unpacked".to_owned());
         }
-    };
-    let ours = {
-        let (pull, right) = (pull.clone(), right.clone());
-        Contender::new(PULL, Kind::Ours, move |place| vec![pull(place)]).after(right)
-    };
-    let (coracle, reference) = (bench.coracle.clone(), reference.to_owned());
-    let both = Contender::new(UNPACKED, Kind::Ours, move |place| {
-        let out = place.join("out").display().to_string();
-        let unpack = coracle.step(place, &["image", "unpack", &reference, &out]);
-        vec![pull(place), unpack]
-    })
-    .after(move |place| {
-        right(place)?;
-        same_tree(&tree, &place.join("out"))
+        let out = place.join("out");
+        let words = ["image", "unpack", &pulled, &out.display().to_string()];
+        output(&mut coracle.command(place, &words))?;
+        same_tree(&tree, &out)
     });
-    vec![Ok(ours), Ok(both)]
+    let (coracle, from) = (bench.coracle.clone(), reference.to_owned());
+    let digest = image.digest.clone();
+    let copy = Contender::new(COPY, Kind::Ours, move |place| {
+        let layout = format!("oci:{}:t", place.join("layout").display());
+        vec![coracle.step(place, &["copy", "--quiet", &from, &layout])]
+    })
+    .after(move |place| blobs(&place.join("layout"), digest.trim_start_matches("sha256:")));
+    vec![Ok(pull), Ok(copy)]
 }
 
 /// Who pushes an image that is in its store to a registry that has nothing of it.
@@ -294,7 +297,7 @@ fn floors(row: &mut Row, url: &str, image: &Image) {
         .collect();
     let floors: [(&str, &[&str], &str); 1] = [(
         "sha256sum of the layers",
-        &[PULL],
+        &[COPY],
         "sha256sum $(find \"$1/blobs\" -size +64k)",
     )];
     floor(row, &image.layout, floors);
@@ -302,9 +305,9 @@ fn floors(row: &mut Row, url: &str, image: &Image) {
         let layout = image.layout.clone();
         let step = move |place: &Path| vec![Step::shell(&script, &[&layout, place])];
         row.contenders
-            .push(Ok(Contender::new(name, Kind::Floor(&[PULL]), step)));
+            .push(Ok(Contender::new(name, Kind::Floor(&[COPY]), step)));
         row.targets.push(Target {
-            ours: PULL,
+            ours: COPY,
             what: What::Of(1.2, name),
         });
     }
