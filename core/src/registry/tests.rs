@@ -1297,6 +1297,11 @@ fn layers_are_told_as_they_arrive_lowest_first_and_without_a_gap() {
                     let size = store.size(&layer.blob.digest).unwrap();
                     assert_eq!(size, Some(layer.blob.size), "told before it was there");
                 }
+                let alone = store.alone().unwrap();
+                assert!(
+                    alone.is_none(),
+                    "a collection could take away what has no tag yet"
+                );
                 told.push(layers.to_vec());
             },
             &mut ignore,
