@@ -37,7 +37,7 @@ pub(super) fn follow(files: &Files, findings: &mut Vec<Finding>) -> Vec<usize> {
                 ),
             });
         }
-        if !wrong.is_empty() {
+        if wrong.iter().any(|wrong| wrong.kind != Kind::Untrue) {
             broken.push(number);
         }
         for wrong in wrong {
@@ -106,7 +106,7 @@ fn platforms(
         if files.blobs.contains_key(&entry.digest) {
             let before = inside.len();
             target(files, entry, depth, &mut inside);
-            whole |= inside.len() == before;
+            whole |= inside[before..].iter().all(|w| w.kind == Kind::Untrue);
         }
     }
     if whole {
@@ -135,6 +135,7 @@ fn image(files: &Files, pointer: &Descriptor, manifest: &Manifest, wrong: &mut V
     let Some(config) = config else {
         return;
     };
+    untrue(pointer, &manifest.config, &config, wrong);
     let diff_ids = &config.rootfs.diff_ids;
     if layers.len() != diff_ids.len() {
         let message = format!(
@@ -154,6 +155,30 @@ fn image(files: &Files, pointer: &Descriptor, manifest: &Manifest, wrong: &mut V
             Err(why) => format!("it cannot be unpacked: {why}"),
         };
         wrong.push(about(Kind::WrongDiffId, layer, message));
+    }
+}
+
+/// What is said of an image and is not so.
+fn untrue(
+    pointer: &Descriptor,
+    config_pointer: &Descriptor,
+    config: &ImageConfig,
+    wrong: &mut Vec<Wrong>,
+) {
+    let made = config.history.iter().filter(|h| !h.empty_layer).count();
+    let layers = config.rootfs.diff_ids.len();
+    if !config.history.is_empty() && made != layers {
+        let message = format!("its history tells of {made} layers, but it has {layers}");
+        wrong.push(about(Kind::Untrue, config_pointer, message));
+    }
+    if let Some(promised) = &pointer.platform
+        && !promised.serves(&config.platform())
+    {
+        let message = format!(
+            "it is for {}, but its index says {promised}",
+            config.platform()
+        );
+        wrong.push(about(Kind::Untrue, config_pointer, message));
     }
 }
 

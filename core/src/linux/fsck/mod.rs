@@ -86,6 +86,9 @@ pub enum Kind {
     Document,
     /// A layer unpacks to something else than its image's config says.
     WrongDiffId,
+    /// A config or an index says of an image what is not so: how many layers its history made, or
+    /// which platform it is for. The image can be used all the same, so a repair leaves it.
+    Untrue,
     /// A file of the build cache cannot be understood.
     CacheEntry,
     /// The layer that a step of the build cache made is not there, or another one.

@@ -28,7 +28,8 @@ pub fn repair(root: &Path) -> Result<Report, FsckError> {
     // Without a damaged blob its images are broken, and without those their snapshots unknown.
     for _ in 0..MOST_ROUNDS {
         let examined = examine(root, true)?;
-        if examined.report.findings.is_empty() {
+        let untrue = |finding: &Finding| finding.kind == Kind::Untrue;
+        if examined.report.findings.iter().all(untrue) {
             break;
         }
         let aside = match &mut aside {
@@ -75,6 +76,8 @@ impl<'a> Aside<'a> {
         for finding in &examined.report.findings {
             let mut finding = finding.clone();
             match finding.kind {
+                // Nothing is damaged, and the image can be used: it stays.
+                Kind::Untrue => continue,
                 Kind::IndexEntry
                 | Kind::TagName
                 | Kind::DuplicateTag

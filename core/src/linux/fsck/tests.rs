@@ -25,6 +25,48 @@ use crate::store::layout::Layout;
 use crate::store::{BlobStore as _, TagStore as _};
 use crate::tree::{Node, Tree};
 
+#[test]
+fn what_is_said_of_an_image_and_is_not_so_is_named_and_stays() {
+    let scene = Scene::new();
+    let store = Layout::open(scene.path("store")).unwrap();
+    let mut config = scene.one.config.value.clone();
+    config.history.push(History::default());
+    let config = Document::write(config).unwrap();
+    store.put(config.bytes()).unwrap();
+    let mut manifest = scene.one.manifest.value.clone();
+    manifest.config = config.descriptor(media::CONFIG);
+    let manifest = Document::write(manifest).unwrap();
+    store.put(manifest.bytes()).unwrap();
+    let mut entry = manifest.descriptor(media::MANIFEST);
+    entry.platform = Some(Platform::linux("s390x"));
+    let index = Document::write(Index::new(vec![entry])).unwrap();
+    store.put(index.bytes()).unwrap();
+    let target = index.descriptor(media::INDEX);
+    store.tag("docker.io/library/liar:1", &target).unwrap();
+
+    let told = |report: &Report| {
+        let findings = report.findings.iter();
+        findings
+            .map(|f| format!("{:?} {} {:?}", f.kind, f.message, f.images))
+            .collect::<Vec<_>>()
+    };
+    let report = scene.check();
+    assert_eq!(
+        told(&report),
+        [
+            "Untrue it is for linux/amd64, but its index says linux/s390x [\"liar:1\"]",
+            "Untrue its history tells of 2 layers, but it has 1 [\"liar:1\"]",
+        ]
+    );
+    assert!(!report.is_sound());
+    let repaired = repair(scene.place.path()).unwrap();
+    assert_eq!(told(&repaired), told(&report), "nothing is there to repair");
+    assert_eq!(repaired.repaired, []);
+    let stays = store.resolve("docker.io/library/liar:1").unwrap();
+    assert_eq!(stays.map(|t| t.digest), Some(target.digest));
+    assert!(!scene.path("lost+found").exists());
+}
+
 /// A state root with everything in it.
 struct Scene {
     place: tempfile::TempDir,
