@@ -44,6 +44,8 @@ struct Kept {
     blobs: BTreeMap<(String, String), Vec<u8>>,
     manifests: BTreeMap<(String, String), (String, Vec<u8>)>,
     uploads: BTreeMap<String, Vec<u8>>,
+    /// How many uploads were begun: their names, so that two that begin at once have two.
+    begun: usize,
     seen: Vec<Seen>,
     paused: Duration,
 }
@@ -271,7 +273,8 @@ impl Fake {
                         .insert((repository.to_owned(), digest.clone()), blob);
                     return response(201, &[], b"");
                 }
-                let id = format!("u{}", kept.seen.len());
+                kept.begun += 1;
+                let id = format!("u{}", kept.begun);
                 kept.uploads.insert(id.clone(), Vec::new());
                 response(202, &[("location", &place(&id))], b"")
             }
