@@ -255,7 +255,7 @@ mod tests {
         let variable = |name: &str| (name == "HERE").then(|| "yes".to_owned());
         let around = Surroundings {
             variable: &variable,
-            directory: Path::new("/work/here"),
+            directory: Path::new("/home/me/here"),
         };
         run_options(&options, &around)
     }
@@ -331,8 +331,8 @@ mod tests {
             ..RunOptions::default()
         };
         check("-v /a:/b:ro base", &bind("/a", "/b", true));
-        check("-v ./a:/b base", &bind("/work/here/a", "/b", false));
-        check("-v ../a:/b base", &bind("/work/a", "/b", false));
+        check("-v ./a:/b base", &bind("/home/me/here/a", "/b", false));
+        check("-v ../a:/b base", &bind("/home/me/a", "/b", false));
         check(
             "--mount type=bind,src=/etc,dst=/b,readonly base",
             &bind("/etc", "/b", true),
