@@ -218,7 +218,7 @@ fn not_found(images: &[Named], wanted: &Reference) -> Failure {
     let familiar = wanted.familiar();
     if images.is_empty() {
         return Failure::new(format!("there is no image {familiar}; there are no images here at all"))
-            .hint("`coracle base` makes one from this machine's own programs, `coracle load` reads an archive.");
+            .hint("`coracle base` makes one from this machine's own programs, `coracle pull` fetches one, `coracle load` reads an archive.");
     }
     let repository = wanted.repository.familiar();
     let tags: Vec<String> = all()
