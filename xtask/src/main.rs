@@ -9,6 +9,7 @@ use std::process::ExitCode;
 mod allowed;
 mod bench;
 mod command;
+mod course;
 mod fixtures;
 mod fuzz;
 mod host;
@@ -23,7 +24,15 @@ mod wasm;
 const USAGE: &str = "\
 Usage:  cargo x COMMAND
 
-Commands:
+The course:
+  list                           the chapters, and how far you are
+  start NN [--force]             write your copy of a chapter into workshop/
+  check NN [--task K] [--watch]  say which of its tasks are done
+       [--solution]                of the chapter's own code instead of yours
+  diff NN                        compare your code with the chapter's
+  next                           the next thing to do
+
+The project:
   test [--no-setup] [SUITE...]   run every suite, or the named ones; install first what they need
   test --list                    name the suites
   fuzz [TARGET...]               feed the targets of tests/fuzz with what breaks promises
@@ -39,6 +48,11 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.split_first() {
+        Some((&"list", rest)) => course::list(&project(), rest),
+        Some((&"start", rest)) => course::start(&project(), rest),
+        Some((&"check", rest)) => course::check(&project(), rest),
+        Some((&"diff", rest)) => course::diff(&project(), rest),
+        Some((&"next", rest)) => course::next(&project(), rest),
         Some((&"test", rest)) => test::main(&project(), rest),
         Some((&"fuzz", rest)) => fuzz::main(&project(), rest),
         Some((&"bench", rest)) => bench::main(&project(), rest),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command;
+use crate::course;
 use crate::fuzz;
 use crate::host::{self, Host};
 use crate::setup;
@@ -72,6 +73,11 @@ pub(crate) const ALL: &[Suite] = &[
         name: "cli",
         about: "the commands that need no container",
         run: |context| family(context, "cli"),
+    },
+    Suite {
+        name: "course",
+        about: "each task fails on its starter and passes on the solution",
+        run: course::suite,
     },
     Suite {
         name: "e2e-root",
