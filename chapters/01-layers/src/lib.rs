@@ -17,7 +17,7 @@ mod unpack;
 pub use changes::changes;
 pub use folder::read;
 pub use pack::{entries, header, list, pack};
-pub use unpack::{clean, place, unpack};
+pub use unpack::{clean, naive, place, unpack};
 
 /// What can go wrong is told in words; nobody here decides anything by the kind of an error.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;

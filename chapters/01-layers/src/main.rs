@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use ch01_layers::{Result, changes, list, pack, read, unpack};
+use ch01_layers::{Entry, Result, changes, list, naive, pack, read, unpack};
 
 const HELP: &str = "\
 Usage:  layers COMMAND
@@ -17,8 +17,12 @@ Usage:  layers COMMAND
   list ARCHIVE               print a line for each entry
   unpack ARCHIVE DIR         unpack into DIR, and nowhere else
 
-Try:  pack the same directory twice, and compare the archives.
-      Pack another version of it with `changes`, and look at the sizes.";
+For experiments:
+  evil ARCHIVE               write an archive with a name that leads out
+  naive ARCHIVE DIR          unpack without a check; only for archives of your own
+
+Try:  pack a directory, and another version of it with `changes`; compare the sizes.
+      Unpack an evil archive, first with `naive`, then with `unpack`.";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -50,6 +54,20 @@ fn run(words: &[&str]) -> Result<String> {
             unpack(&open(archive)?, Path::new(directory))
                 .map_err(|error| format!("{archive}: {error}"))?;
             Ok(String::new())
+        }
+        ["evil", archive] => {
+            let entries = [
+                Entry::file("hello", "hi\n"),
+                Entry::file("../surprise", "boo\n"),
+            ];
+            save(archive, &pack(&entries)?, entries.len())
+        }
+        ["naive", archive, directory] => {
+            let written = naive(&open(archive)?, Path::new(directory))?;
+            let lines = written
+                .iter()
+                .map(|path| format!("wrote {}\n", path.display()));
+            Ok(lines.collect())
         }
         ["help" | "--help" | "-h"] => Ok(format!("{HELP}\n")),
         [] => Err(format!("what shall I do?\n\n{HELP}").into()),

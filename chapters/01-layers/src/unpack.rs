@@ -24,6 +24,27 @@ pub fn unpack(archive: &[u8], root: &Path) -> Result<()> {
 }
 // ANCHOR_END: unpack
 
+// ANCHOR: naive
+/// Unpacks as a first draft would: it joins names and writes. Try it on archives of your own only.
+///
+/// Returns the paths that it wrote.
+pub fn naive(archive: &[u8], root: &Path) -> Result<Vec<PathBuf>> {
+    let mut written = Vec::new();
+    for entry in entries(archive)? {
+        let path = root.join(&entry.name);
+        fs::create_dir_all(path.parent().unwrap_or(root))?;
+        match &entry.kind {
+            Kind::Directory => fs::create_dir_all(&path)?,
+            Kind::File(bytes) => fs::write(&path, bytes)?,
+            Kind::Symlink(target) => host::symlink(target, &path)?,
+            Kind::HardLink(target) => fs::hard_link(root.join(target), &path)?,
+        }
+        written.push(path);
+    }
+    Ok(written)
+}
+// ANCHOR_END: naive
+
 // ANCHOR: write
 fn write(entry: &Entry, root: &Path, path: &Path) -> Result<()> {
     if let Some(parent) = path.parent() {
