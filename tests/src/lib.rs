@@ -30,6 +30,7 @@ pub mod podman;
 pub mod registry;
 pub mod sandbox;
 pub mod scene;
+pub mod serving;
 pub mod wire;
 
 pub use archive::{Archive, Entry};
@@ -41,6 +42,7 @@ pub use person::Person;
 pub use podman::Podman;
 pub use sandbox::Sandbox;
 pub use scene::Scene;
+pub use serving::Serving;
 
 /// Says that the running test cannot run here; the test then returns.
 ///

@@ -3,7 +3,7 @@
 // A test ends loudly when its own set-up fails.
 #![allow(clippy::unwrap_used)]
 
-use coracle_tests::{Outcome, Sandbox};
+use coracle_tests::{DockerRegistry, Outcome, Sandbox, Serving};
 
 const DOCKERFILE: &str = "\
 FROM base AS tools
@@ -151,10 +151,89 @@ fn a_cache_that_is_not_there_yet_is_no_error_and_a_wrong_one_is() {
     build(&sandbox, "root", &wrong)
         .fails()
         .complains(&["read the build cache in wrong"]);
-    let registry = ["--cache-to", "type=registry,ref=app"];
+    let registry = ["--cache-from", "type=registry"];
     build(&sandbox, "root", &registry)
         .fails()
-        .complains(&["type=inline"]);
+        .complains(&["ref=NAME"]);
+}
+
+/// The cache goes to a registry and comes back on another machine, layer by layer as steps are
+/// found.
+fn by_a_registry(sandbox: &Sandbox, name: &str) {
+    let words =
+        |option: &str, mode: &str| [option.to_owned(), format!("type=registry,ref={name}{mode}")];
+    let to = words("--cache-to", ",mode=max");
+    let from = words("--cache-from", "");
+    fresh(sandbox, "one");
+    let early = build(sandbox, "one", &from.each_ref().map(String::as_str)).succeeds();
+    early.complains(&["there is no cache"]);
+    build(sandbox, "one", &to.each_ref().map(String::as_str))
+        .succeeds()
+        .complains(&[&format!("exporting cache to {name}, 4 steps")]);
+    let made = id(sandbox);
+    fresh(sandbox, "two");
+    let again = build(sandbox, "two", &from.each_ref().map(String::as_str)).succeeds();
+    assert_eq!(cached(&again), 4, "{again}");
+    assert_eq!(id(sandbox), made);
+    sandbox
+        .coracle(["--root", "two", "image", "check", "app"])
+        .run()
+        .succeeds();
+    // What is pushed as an image is none: nobody runs a cache by mistake.
+    let pull = ["--root", "two", "pull", name];
+    sandbox
+        .coracle(pull)
+        .run()
+        .fails()
+        .complains(&["it is no image but another artifact"]);
+}
+
+#[test]
+fn debians_registry_carries_every_step_to_another_machine() {
+    let Some(sandbox) = prepared() else {
+        return;
+    };
+    let Some(registry) = DockerRegistry::start(&sandbox, "registry", "", "") else {
+        return;
+    };
+    by_a_registry(&sandbox, &registry.image("team/app:cache"));
+}
+
+#[test]
+fn our_registry_carries_every_step_to_another_machine() {
+    let Some(sandbox) = prepared() else {
+        return;
+    };
+    let registry = Serving::start(&sandbox, "shelf", &[]);
+    by_a_registry(&sandbox, &registry.image("team/app:cache"));
+}
+
+#[test]
+fn an_image_in_a_registry_gives_the_steps_that_it_carries() {
+    let Some(sandbox) = prepared() else {
+        return;
+    };
+    let registry = Serving::start(&sandbox, "shelf", &[]);
+    let name = registry.image("team/app:1");
+    fresh(&sandbox, "one");
+    build(&sandbox, "one", &["--cache-to", "type=inline"]).succeeds();
+    let coracle = |words: &[&str]| sandbox.coracle(["--root", "one"]).args(words).run();
+    coracle(&["tag", "app", &name]).succeeds();
+    coracle(&["push", "-q", &name]).succeeds();
+    for from in [name.clone(), format!("type=registry,ref={name}")] {
+        let root = format!("of-{}", from.len());
+        fresh(&sandbox, &root);
+        let again = build(&sandbox, &root, &["--cache-from", &from]).succeeds();
+        // The tools' own step is not in the image.
+        assert_eq!(cached(&again), 1, "{again}");
+    }
+    // Without the registry, the cache of a name is missing, and said to be; an explicit one fails.
+    drop(registry);
+    fresh(&sandbox, "late");
+    let late = build(&sandbox, "late", &["--cache-from", &name]).succeeds();
+    late.complains(&["cannot be had from its registry either"]);
+    let explicit = format!("type=registry,ref={name}");
+    build(&sandbox, "late", &["--cache-from", &explicit]).fails();
 }
 
 #[test]

@@ -4,7 +4,6 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
-use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -13,10 +12,9 @@ use coracle::digest::Digest;
 use coracle::spec::media;
 use coracle::store::gc;
 use coracle::store::layout::Layout;
-use coracle_tests::call::Running;
-use coracle_tests::registry::{DockerRegistry, Peer, free_address};
+use coracle_tests::registry::{DockerRegistry, Peer};
 use coracle_tests::wire::Wire;
-use coracle_tests::{Call, Daemon, Outcome, Person, Podman, Sandbox, installed, skip};
+use coracle_tests::{Call, Daemon, Outcome, Person, Podman, Sandbox, Serving, installed, skip};
 use http::Method;
 use rustix::process::Signal;
 use serde_json::json;
@@ -66,7 +64,7 @@ fn skopeo_podman_and_buildah_push_and_pull() {
         return;
     };
     for (guard, options) in GUARDS {
-        let registry = Registry::start(&sandbox, &format!("{guard}/store"), options);
+        let registry = Serving::start(&sandbox, &format!("{guard}/store"), options);
         let tools = Tools {
             sandbox: &sandbox,
             podman: &podman,
@@ -117,7 +115,7 @@ fn skopeo_copies_between_two_registries() {
     let Some(theirs) = DockerRegistry::start(sandbox.path()) else {
         return;
     };
-    let ours = Registry::start(&sandbox, "open/store", &[]);
+    let ours = Serving::start(&sandbox, "open/store", &[]);
     sandbox.file("open/auth.json", "{}");
     let tools = Tools {
         sandbox: &sandbox,
@@ -245,7 +243,7 @@ fn a_server_that_is_killed_leaves_no_lie() {
     };
     let layer: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
     for delay in [0, 3, 10, 20, 40, 80, 160] {
-        let registry = Registry::start(&sandbox, "kept/store", &[]);
+        let registry = Serving::start(&sandbox, "kept/store", &[]);
         let wire = registry.wire();
         let pushing = {
             let layer = layer.clone();
@@ -269,7 +267,7 @@ fn a_server_that_is_killed_leaves_no_lie() {
             "{said}"
         );
     }
-    let registry = Registry::start(&sandbox, "kept/store", &[]);
+    let registry = Serving::start(&sandbox, "kept/store", &[]);
     let peer = registry.wire();
     let peer = Peer { transport: &peer };
     push(&peer, "team/app", "whole", &[b"layer"]);
@@ -290,7 +288,7 @@ fn garbage_is_collected_while_clients_push_and_pull() {
     let Some(sandbox) = Sandbox::new() else {
         return;
     };
-    let registry = Registry::start(&sandbox, "busy/store", &[]);
+    let registry = Serving::start(&sandbox, "busy/store", &[]);
     let wire = registry.wire();
     let store = Layout::open(sandbox.path().join("busy/store")).unwrap();
     let over = AtomicBool::new(false);
@@ -344,7 +342,7 @@ fn many_clients_push_and_pull_at_once() {
     let Some(sandbox) = Sandbox::new() else {
         return;
     };
-    let registry = Registry::start(&sandbox, "many/store", &[]);
+    let registry = Serving::start(&sandbox, "many/store", &[]);
     let wire = registry.wire();
     std::thread::scope(|scope| {
         for client in 0..64 {
@@ -444,52 +442,6 @@ fn scene() -> Option<(Sandbox, Podman)> {
             -extfile names -out server.pem";
     sandbox.stagehand("sh", ["-ec", script]).run().succeeds();
     Some((sandbox, podman))
-}
-
-/// `coracle registry serve` as the sandbox's person.
-struct Registry {
-    address: SocketAddr,
-    running: Running,
-}
-
-impl Registry {
-    /// Starts it over a store below the sandbox's folder, and waits until it listens.
-    fn start(sandbox: &Sandbox, store: &str, options: &[&str]) -> Self {
-        let address = free_address();
-        let listen = address.to_string();
-        let words = ["registry", "serve", "--listen", &listen, "--store", store];
-        let call = sandbox
-            .coracle(words)
-            .args(options)
-            .limit(Duration::from_mins(10));
-        let mut registry = Self {
-            address,
-            running: call.start(),
-        };
-        let begin = Instant::now();
-        while registry.wire().connect().is_err() {
-            if !registry.running.runs() || begin.elapsed() > Duration::from_secs(30) {
-                registry.running.kill_group();
-                panic!("it does not listen\n{}", registry.running.wait());
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        registry
-    }
-
-    fn wire(&self) -> Wire {
-        Wire {
-            address: self.address,
-        }
-    }
-
-    /// Ends it as a service manager does.
-    #[track_caller]
-    fn ends_well(self) {
-        self.running.signal(Signal::TERM);
-        let outcome = self.running.wait().succeeds();
-        outcome.says(&["registry on http", "store"]);
-    }
 }
 
 /// Where buildah keeps what is its own.

@@ -145,6 +145,20 @@ pub(super) fn built(
     Ok(())
 }
 
+/// Sends something that has no tag here, under a name.
+pub(super) fn untagged(
+    context: &Context,
+    store: &dyn Store,
+    reference: &Reference,
+    target: &Descriptor,
+    told: (Option<Explain>, bool),
+) -> Result<Pushed, Failure> {
+    let registry = reference.repository.registry();
+    let registries = Registries::read(&RegistryOptions::default(), &[registry])?;
+    let options = usual(context, told.0);
+    one(&registries, store, reference, target, &options, told)
+}
+
 fn usual(context: &Context, explain: Option<Explain>) -> PushOptions {
     PushOptions {
         platform: None,

@@ -6,6 +6,7 @@ mod settings;
 
 use std::env;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use coracle::reference::Reference;
@@ -45,6 +46,8 @@ pub(crate) struct RegistryOptions {
 #[derive(Debug)]
 pub(crate) struct Registries {
     known: Known,
+    /// The connections, which clients that come one after the other share.
+    sockets: OnceLock<Sockets>,
     /// Who keeps the credentials.
     pub(crate) keeper: Keeper,
 }
@@ -95,6 +98,7 @@ impl Registries {
         }
         Ok(Self {
             known,
+            sockets: OnceLock::new(),
             keeper: Keeper::new(options.authfile.as_deref(), &variable)?,
         })
     }
@@ -110,12 +114,17 @@ impl Registries {
         credentials: &(dyn Fn(&str) -> Result<Credentials, String> + Sync),
         act: impl FnOnce(&Client<'_>) -> T,
     ) -> Result<T, Failure> {
-        let transport =
-            Sockets::new(&self.known.trust, Patience::default()).map_err(Failure::new)?;
+        let transport = if let Some(sockets) = self.sockets.get() {
+            sockets
+        } else {
+            let sockets = Sockets::new(&self.known.trust, Patience::default());
+            let sockets = sockets.map_err(Failure::new)?;
+            self.sockets.get_or_init(|| sockets)
+        };
         let started = Instant::now();
         let now = || started.elapsed();
         let client = Client::new(Around {
-            transport: &transport,
+            transport,
             hosts: &self.known.hosts,
             credentials,
             wait: &std::thread::sleep,

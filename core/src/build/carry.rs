@@ -97,16 +97,31 @@ pub fn manifest(steps: &[Step], store: &dyn Store) -> Result<Descriptor, StoreEr
     Ok(manifest.descriptor(media::MANIFEST))
 }
 
-/// Steps from elsewhere, and where their layers can be read.
+/// Steps from elsewhere, and a way to their layers.
 pub struct Carried<'a> {
     /// What they made, by key.
     pub steps: BTreeMap<CacheKey, Entry>,
-    /// Opens a blob that is not in the store; `None` when it is not there either.
-    pub open: Box<OpenBlob<'a>>,
+    /// Brings a blob into the store.
+    pub fetch: Box<Fetch<'a>>,
 }
 
-/// Opens a blob of somewhere else.
-pub type OpenBlob<'a> = dyn Fn(&Digest) -> io::Result<Option<Box<dyn Read + Send>>> + Sync + 'a;
+/// Brings a blob into a store; false when it is not to be had, or damaged.
+pub type Fetch<'a> = dyn Fn(&Descriptor, &dyn Store) -> Result<bool, StoreError> + Sync + 'a;
+
+/// Keeps what `reader` gives as `blob`; false when it is something else.
+pub fn keep(
+    mut reader: impl Read,
+    blob: &Descriptor,
+    store: &dyn Store,
+) -> Result<bool, StoreError> {
+    let mut writer = store.create()?;
+    io::copy(&mut reader, &mut writer)
+        .map_err(|e| StoreError::io(format!("read {} of the cache", blob.digest), e))?;
+    match writer.commit(Some(&blob.digest)) {
+        Err(StoreError::Corrupt(DigestError::Mismatch { .. })) => Ok(false),
+        committed => committed.map(|_| true),
+    }
+}
 
 impl std::fmt::Debug for Carried<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -146,16 +161,7 @@ impl<C: Cache> CarriedCache<'_, C> {
         if store.size(&blob.digest)? == Some(blob.size) {
             return Ok(true);
         }
-        let read = |e: io::Error| StoreError::io(format!("read {} of the cache", blob.digest), e);
-        let Some(mut reader) = (carried.open)(&blob.digest).map_err(read)? else {
-            return Ok(false);
-        };
-        let mut writer = store.create()?;
-        io::copy(&mut reader, &mut writer).map_err(read)?;
-        match writer.commit(Some(&blob.digest)) {
-            Err(StoreError::Corrupt(DigestError::Mismatch { .. })) => Ok(false),
-            committed => committed.map(|_| true),
-        }
+        (carried.fetch)(blob, &**store)
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
-use super::carry::{Carried, STEPS, Step};
+use super::carry::{self, Carried, STEPS, Step};
 use crate::digest::Digest;
 use crate::spec::{Descriptor, Index, Manifest};
 use crate::store::StoreError;
@@ -32,14 +32,20 @@ pub fn open(root: &Path) -> Result<Option<Carried<'_>>, StoreError> {
     }
     Ok(Some(Carried {
         steps: steps.into_iter().map(|s| (s.key, s.entry)).collect(),
-        open: Box::new(move |digest| blob(root, digest)),
+        fetch: Box::new(move |pointer, store| {
+            let read = |e| StoreError::io(format!("read {} of the cache", pointer.digest), e);
+            match blob(root, &pointer.digest).map_err(read)? {
+                Some(reader) => carry::keep(reader, pointer, store),
+                None => Ok(false),
+            }
+        }),
     }))
 }
 
-fn blob(root: &Path, digest: &Digest) -> io::Result<Option<Box<dyn Read + Send>>> {
+fn blob(root: &Path, digest: &Digest) -> io::Result<Option<File>> {
     let path = root.join("blobs").join(digest.as_str().replace(':', "/"));
     match File::open(&path) {
-        Ok(file) => Ok(Some(Box::new(file))),
+        Ok(file) => Ok(Some(file)),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e),
     }

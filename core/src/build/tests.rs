@@ -1040,7 +1040,7 @@ fn an_image_carries_the_steps_that_made_its_layers() {
         own: &own,
         carried: vec![Carried {
             steps: steps.iter().cloned().map(|s| (s.key, s.entry)).collect(),
-            open: Box::new(move |_| Ok(Some(Box::new(std::io::Cursor::new(bytes.clone()))))),
+            fetch: Box::new(move |blob, store| carry::keep(bytes.as_slice(), blob, store)),
         }],
         store: StoreOf(Arc::clone(&store)),
     };

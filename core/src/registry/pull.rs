@@ -105,6 +105,26 @@ pub fn look_up(
     })
 }
 
+/// Fetches one blob into `store`, checked against its digest while it is written.
+pub fn fetch_blob(
+    client: &Client<'_>,
+    repository: &Repository,
+    blob: &Descriptor,
+    store: &dyn Store,
+    on: &mut dyn FnMut(Event),
+) -> Result<(), RegistryError> {
+    let mut tell = Tell::new(on);
+    client.first_that_works(repository, &mut tell, &mut |remote, tell| {
+        let mut writer = store.create()?;
+        client.fetch_blob(remote, blob, tell, &mut |bytes| {
+            let written = writer.write_all(bytes);
+            let writing = |e| StoreError::io(format!("write blob {}", blob.digest), e);
+            Ok(written.map_err(writing)?)
+        })?;
+        Ok(writer.commit(Some(&blob.digest)).map(drop)?)
+    })
+}
+
 impl Client<'_> {
     /// Does `work` by the first way to a registry that leads there: its mirrors, then itself.
     pub(super) fn first_that_works<T>(

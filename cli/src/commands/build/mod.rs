@@ -8,6 +8,7 @@ mod export;
 mod fields;
 mod named;
 mod options;
+mod remote_cache;
 mod report;
 mod secrets;
 mod surroundings;
@@ -125,7 +126,13 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     let _ = digests.save();
     let built = built?;
     for to in &cache_to {
-        let said = caches::write(to, &built, &own, &store, &plan_options.platform)?;
+        let sending = caches::Sending {
+            context,
+            explain: options.explain.style,
+            quiet: options.quiet,
+        };
+        let platform = &plan_options.platform;
+        let said = caches::write(to, &built, &own, &store, platform, sending)?;
         if let Some(said) = said.filter(|_| !options.quiet) {
             output::note(&report::done(&said));
         }

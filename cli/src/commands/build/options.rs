@@ -86,10 +86,10 @@ pub(crate) struct Options {
     /// Additional build contexts (e.g., name=path)
     #[arg(long, value_name = "stringArray")]
     pub(crate) build_context: Vec<String>,
-    /// External cache sources (e.g., "app:1", "type=local,src=path/to/dir")
+    /// External cache sources (e.g., "app:1", "type=registry,ref=host/app", "type=local,src=dir")
     #[arg(long, value_name = "stringArray")]
     pub(crate) cache_from: Vec<String>,
-    /// Cache export destinations (e.g., "type=local,dest=path/to/dir")
+    /// Cache export destinations (e.g., "type=inline", "type=registry,ref=host/app", "type=local,dest=dir")
     #[arg(long, value_name = "stringArray")]
     pub(crate) cache_to: Vec<String>,
     /// Look for what is wrong with the Dockerfile, and build nothing
