@@ -85,8 +85,8 @@ pub struct BuildOptions {
     /// The time of everything that is made, in seconds since 1970. Without it, what a RUN makes
     /// bears the time at which it ran, and a build without RUN bears its base image's time.
     pub source_date_epoch: Option<i64>,
-    /// How many stages are built at the same time; with 0 or 1, one after the other, without any
-    /// thread. The result is the same.
+    /// How many stages are built at the same time, and how many sources are read ahead; with 0 or
+    /// 1, one after the other, without any thread. The result is the same.
     pub jobs: usize,
     /// Whether the image says which steps made its layers, so that others can use it as a cache.
     pub inline_cache: bool,

@@ -890,7 +890,8 @@ fn what_add_fetches_counts_by_its_content() {
     );
 }
 
-/// Runs `meet` only together with another one, and `wait` until it is stopped.
+/// Runs `meet` only together with another one, and `wait` until it is stopped; what ends in `fail`
+/// fails.
 #[derive(Default)]
 struct Meeting {
     notes: Notes,
@@ -909,12 +910,16 @@ impl Executor for Meeting {
         step: &RunStep,
         on: &mut dyn FnMut(Event),
     ) -> Result<Ran, ExecutorError> {
-        if step.args[2] == "meet" {
+        if step.args[2].starts_with("meet") {
             let mut met = self.met.lock().unwrap();
             *met += 1;
             self.changed.notify_all();
             let waited = self.changed.wait_timeout_while(met, LONG, |met| *met < 2);
             assert!(!waited.unwrap().1.timed_out(), "nobody came");
+        }
+        if step.args[2].ends_with("fail") {
+            let command = step.args[2].clone();
+            return Err(ExecutorError::Failed { command, code: 7 });
         }
         if step.args[2] == "wait" {
             let stopped = self.stopped.lock().unwrap();
@@ -938,6 +943,17 @@ fn build_together(
     executor: &dyn Executor,
     dockerfile: &str,
 ) -> Result<Built, BuildError> {
+    build_fetching(yard, executor, dockerfile, &|url, _| {
+        Err(format!("fetch {url}: nobody is there"))
+    })
+}
+
+fn build_fetching(
+    yard: &Yard,
+    executor: &dyn Executor,
+    dockerfile: &str,
+    fetch: &super::Fetch<'_>,
+) -> Result<Built, BuildError> {
     let plan = yard.plan(dockerfile).unwrap();
     let host = Host {
         store: Arc::clone(&yard.store),
@@ -946,13 +962,57 @@ fn build_together(
         context: &yard.context,
         secrets: &yard.secrets,
         agents: &yard.agents,
-        fetch: None,
+        fetch: Some(fetch),
     };
     let options = BuildOptions {
         jobs: 4,
         ..BuildOptions::default()
     };
     build(&plan, &host, &options, &mut |_| {})
+}
+
+#[test]
+fn what_steps_take_from_elsewhere_is_read_while_others_run() {
+    let yard = yard(&[]);
+    let meeting = Meeting::default();
+    // The process ends only when the last step's file has been asked for, and both files are sent
+    // only when both have been asked for.
+    let fetch = |url: &str, out: &mut dyn std::io::Write| {
+        let mut met = meeting.met.lock().unwrap();
+        *met += 1;
+        meeting.changed.notify_all();
+        let waited = meeting
+            .changed
+            .wait_timeout_while(met, LONG, |met| *met < 3);
+        assert!(!waited.unwrap().1.timed_out(), "{url} was asked for alone");
+        out.write_all(url.as_bytes()).map_err(|e| e.to_string())
+    };
+    let dockerfile = "FROM base\nRUN meet\nADD https://example.org/a /a\n\
+                      ADD https://example.org/b /b\nADD https://example.org/a /again\n";
+    let built = build_fetching(&yard, &meeting, dockerfile, &fetch).unwrap();
+    assert_eq!(built.steps.len(), 4);
+    assert_eq!(
+        *meeting.met.lock().unwrap(),
+        3,
+        "nothing is asked for twice"
+    );
+}
+
+#[test]
+fn what_is_read_ahead_ends_with_the_build() {
+    let yard = yard(&[]);
+    let meeting = Meeting::default();
+    // An endless answer, which the failure of the step before it cuts off.
+    let fetch = |_: &str, out: &mut dyn std::io::Write| {
+        *meeting.met.lock().unwrap() += 1;
+        meeting.changed.notify_all();
+        loop {
+            out.write_all(&[0; 512]).map_err(|e| e.to_string())?;
+        }
+    };
+    let dockerfile = "FROM base\nRUN meet and fail\nADD https://example.org/a /\n";
+    let error = build_fetching(&yard, &meeting, dockerfile, &fetch).unwrap_err();
+    assert!(error.to_string().contains("exit code: 7"), "{error}");
 }
 
 #[test]

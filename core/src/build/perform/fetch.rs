@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use super::Performer;
+use super::ahead::{Source, WhileBuilding};
 use crate::build::BuildError;
 use crate::build::plan::addresses::file_name;
 use crate::build::plan::{Address, CopyStep};
@@ -49,10 +50,7 @@ impl Performer<'_, '_> {
         copy: &CopyStep,
         address: &Address,
     ) -> Result<Fetched, BuildError> {
-        let (digest, size) = match self.known(address)? {
-            Some(known) => known,
-            None => self.fetch(address)?,
-        };
+        let (digest, size) = self.content(address)?;
         let content = blob_content(&self.host.store, &digest, size);
         let path = RootedPath::root().child(file_name(&address.url).as_bytes());
         let meta = Meta {
@@ -68,6 +66,35 @@ impl Performer<'_, '_> {
             digest,
             unpack: address.unpack,
         })
+    }
+
+    /// What is at an address, fetched once in a build however many steps want it.
+    pub(super) fn content(&self, address: &Address) -> Result<(Digest, u64), BuildError> {
+        let key = Source::Address(address).claim();
+        let _claim = self.shared.claim(&key);
+        if let Some(fetched) = self.shared.fetched(&key) {
+            return fetched;
+        }
+        let content = self.content_now(address)?;
+        self.shared.keep_fetched(key, Ok(content.clone()));
+        Ok(content)
+    }
+
+    /// The same before any step asks for it. Why it failed is kept for the step that does.
+    pub(super) fn content_ahead(&self, address: &Address) {
+        let key = Source::Address(address).claim();
+        let _claim = self.shared.claim(&key);
+        if !self.shared.is_fetched(&key) {
+            let content = self.content_now(address);
+            self.shared.keep_fetched(key, content);
+        }
+    }
+
+    fn content_now(&self, address: &Address) -> Result<(Digest, u64), BuildError> {
+        match self.known(address)? {
+            Some(known) => Ok(known),
+            None => self.fetch(address),
+        }
     }
 
     fn known(&self, address: &Address) -> Result<Option<(Digest, u64)>, BuildError> {
@@ -90,8 +117,13 @@ impl Performer<'_, '_> {
             );
             return Err(failed(message, "put the file into the build context"));
         };
-        let mut writer = self.host.store.create()?;
-        fetch(&address.url, &mut writer).map_err(|message| {
+        let mut out = WhileBuilding {
+            out: self.host.store.create()?,
+            shared: self.shared,
+        };
+        let fetched = fetch(&address.url, &mut out);
+        let mut writer = out.out;
+        fetched.map_err(|message| {
             failed(
                 message,
                 "without a network, put the file into the build context",

@@ -80,7 +80,7 @@ impl<'a> Performer<'_, 'a> {
                 let draft = self.finished(*index)?;
                 self.tree(&draft.layers).map(Cow::Owned)
             }
-            CopyFrom::Image(image) => self.tree(&image.layers()).map(Cow::Owned),
+            CopyFrom::Image(image) => self.tree_of(image).map(Cow::Owned),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Carrying out a plan: stage by stage, step by step.
 
+mod ahead;
 mod fetch;
 mod inputs;
 mod make;
@@ -7,6 +8,7 @@ mod parts;
 mod shared;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use super::cache::Entry;
 use super::carry;
@@ -31,12 +33,16 @@ pub(super) fn perform(
     // Nobody collects blobs that are made here and not yet named.
     let _hold = host.store.hold()?;
     let shared = Shared::new(plan, host, options, on);
-    let jobs = options.jobs.clamp(1, plan.stages.len().max(1));
-    if jobs == 1 {
+    let sources = ahead::sources(plan);
+    if options.jobs <= 1 || (plan.stages.len() <= 1 && sources.is_empty()) {
         shared.work();
     } else {
+        let next = AtomicUsize::new(0);
         std::thread::scope(|scope| {
-            for _ in 0..jobs {
+            for _ in 0..options.jobs.min(sources.len()) {
+                scope.spawn(|| ahead::read(&shared, &sources, &next));
+            }
+            for _ in 0..options.jobs.min(plan.stages.len()) {
                 scope.spawn(|| shared.work());
             }
         });

@@ -8,7 +8,7 @@ use crate::build::executor::ExecutorError;
 use crate::build::key::CacheKey;
 use crate::build::plan::Plan;
 use crate::build::{BuildError, BuildOptions, Host, StepReport};
-use crate::digest::ChainId;
+use crate::digest::{ChainId, Digest};
 use crate::event::Event;
 use crate::image::Draft;
 use crate::tree::Tree;
@@ -24,7 +24,12 @@ pub(super) struct Shared<'a> {
     changed: Condvar,
     /// Trees that were needed, by chain ID.
     trees: Mutex<BTreeMap<Option<ChainId>, Tree>>,
+    /// What was at the addresses that were needed.
+    fetched: Mutex<BTreeMap<CacheKey, Content>>,
 }
+
+/// What is at an address: digest and size, or why it cannot be had.
+type Content = Result<(Digest, u64), BuildError>;
 
 struct State {
     /// The stage that nobody has begun yet.
@@ -62,6 +67,7 @@ impl<'a> Shared<'a> {
             state: Mutex::new(state),
             changed: Condvar::new(),
             trees: Mutex::default(),
+            fetched: Mutex::default(),
         }
     }
 
@@ -72,17 +78,7 @@ impl<'a> Shared<'a> {
     pub(super) fn work(&self) {
         let _watched = Watched { shared: self };
         while let Some(index) = self.begin() {
-            let mut performer = Performer {
-                shared: self,
-                plan: self.plan,
-                host: self.host,
-                options: self.options,
-                number: 0,
-                reports: Vec::new(),
-                platform: String::new(),
-                chain: None,
-                onto: None,
-            };
+            let mut performer = self.performer();
             let result = performer.stage(index);
             let reports = performer.reports;
             let mut state = self.state();
@@ -99,6 +95,26 @@ impl<'a> Shared<'a> {
             drop(state);
             self.changed.notify_all();
         }
+    }
+
+    /// Somebody who has not begun yet.
+    pub(super) fn performer(&self) -> Performer<'_, 'a> {
+        Performer {
+            shared: self,
+            plan: self.plan,
+            host: self.host,
+            options: self.options,
+            number: 0,
+            reports: Vec::new(),
+            platform: String::new(),
+            chain: None,
+            onto: None,
+        }
+    }
+
+    /// Whether the build has failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.state().failure.is_some()
     }
 
     /// The stages' results in the plan's order, or the first failure.
@@ -137,8 +153,8 @@ impl<'a> Shared<'a> {
         }
     }
 
-    /// Waits until nobody makes the step of this key, so that whoever comes second finds it in
-    /// the cache. Nobody waits for anything of another stage while they hold a claim.
+    /// Waits until nobody makes the step of this key, or reads this source, so that whoever comes
+    /// second finds what there is. Nobody waits for anything of another stage while they hold a claim.
     pub(super) fn claim(&self, key: &CacheKey) -> Claim<'_, 'a> {
         let mut state = self.state();
         while !state.claimed.insert(key.clone()) {
@@ -164,6 +180,25 @@ impl<'a> Shared<'a> {
     pub(super) fn keep_tree(&self, id: Option<ChainId>, tree: &Tree) {
         let mut trees = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
         trees.insert(id, tree.clone());
+    }
+
+    /// What was fetched, if it was. Why it failed is told once: then the build fails.
+    pub(super) fn fetched(&self, key: &CacheKey) -> Option<Content> {
+        let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Ok(content)) = fetched.get(key) {
+            return Some(Ok(content.clone()));
+        }
+        fetched.remove(key)
+    }
+
+    pub(super) fn is_fetched(&self, key: &CacheKey) -> bool {
+        let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        fetched.contains_key(key)
+    }
+
+    pub(super) fn keep_fetched(&self, key: CacheKey, content: Content) {
+        let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        fetched.insert(key, content);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
