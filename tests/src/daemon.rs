@@ -1,6 +1,7 @@
 //! Docker's and containerd's own daemons with all their state in a sandbox, for tests that
 //! exchange images with them.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -20,6 +21,8 @@ pub struct Daemon {
     /// The client with the words before its command.
     client: Vec<String>,
     sandbox: PathBuf,
+    /// Where its control groups are, below each hierarchy.
+    cgroups: String,
 }
 
 impl Daemon {
@@ -38,6 +41,7 @@ impl Daemon {
         ] {
             words.extend([option.to_owned(), at(name).display().to_string()]);
         }
+        words.extend(["--cgroup-parent".to_owned(), cgroups(sandbox)]);
         let client = ["/usr/bin/docker", "--host", &host].map(str::to_owned);
         Self::start(sandbox, "docker", &words, client.into(), "version")
     }
@@ -85,6 +89,7 @@ impl Daemon {
             running: Some(running),
             client,
             sandbox: sandbox.path().to_owned(),
+            cgroups: cgroups(sandbox),
         };
         daemon.wait_until_it_answers(ping);
         Some(daemon)
@@ -124,14 +129,43 @@ impl Daemon {
 }
 
 impl Drop for Daemon {
-    /// Ends the daemon as a service manager does, so that it ends what it started.
+    /// Ends the daemon as a service manager does, so that it ends what it started, and removes
+    /// its control groups: Docker's builder leaves those that its steps were in.
     fn drop(&mut self) {
         if let Some(running) = self.running.take() {
             running.signal(Signal::TERM);
             let outcome = running.wait();
+            remove_cgroups(&self.cgroups);
             if !std::thread::panicking() {
                 assert!(outcome.signal.is_none(), "{outcome}");
             }
         }
     }
+}
+
+/// The parent of a daemon's control groups: no other test's, and no other daemon's.
+fn cgroups(sandbox: &Sandbox) -> String {
+    let name = sandbox.path().file_name().unwrap_or_default();
+    format!("/coracle-test-{}", name.display())
+}
+
+/// Removes a control group and those in it from each hierarchy of this machine. The kernel takes
+/// none away that somebody lives in.
+fn remove_cgroups(name: &str) {
+    let mounted = Path::new("/sys/fs/cgroup");
+    remove_group(&mounted.join(&name[1..]));
+    for hierarchy in fs::read_dir(mounted).into_iter().flatten().flatten() {
+        remove_group(&hierarchy.path().join(&name[1..]));
+    }
+}
+
+fn remove_group(group: &Path) {
+    for entry in fs::read_dir(group).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_group(&entry.path());
+        }
+    }
+    // Not there in most hierarchies; whoever compares the machine before and after tells of the
+    // ones that could not be removed.
+    let _gone = fs::remove_dir(group);
 }
