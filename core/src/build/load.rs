@@ -94,11 +94,13 @@ struct Loader<'a> {
 impl Loader<'_> {
     fn directory(&mut self, directory: &RootedPath, above: &Above) -> Result<(), LoadError> {
         let on_host = self.on_host(directory);
-        let entries = fs::read_dir(&on_host).map_err(at("read directory", &on_host))?;
-        for entry in entries {
-            let entry = entry.map_err(at("read directory", &on_host))?;
+        let unreadable = |e| error("read directory", &on_host, e);
+        for entry in fs::read_dir(&on_host).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
             let path = directory.child(entry.file_name().as_bytes());
-            let meta = fs::symlink_metadata(entry.path()).map_err(at("look up", &entry.path()))?;
+            // Of the entry in its open directory: the kernel need not walk the whole path again.
+            let meta = entry.metadata();
+            let meta = meta.map_err(|e| error("look up", &entry.path(), e))?;
             self.entry(&path, &meta, above)?;
         }
         Ok(())
@@ -133,7 +135,7 @@ impl Loader<'_> {
             self.insert(path, Kind::Directory, meta);
             return self.directory(path, &here);
         } else if file_type.is_symlink() {
-            let target = fs::read_link(&on_host).map_err(at("read link", &on_host))?;
+            let target = fs::read_link(&on_host).map_err(|e| error("read link", &on_host, e))?;
             Kind::Symlink(target.as_os_str().as_bytes().to_vec())
         } else if file_type.is_file() {
             let stat = Stat::of(meta);
@@ -170,11 +172,10 @@ impl Loader<'_> {
     }
 }
 
-fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LoadError {
-    let path = path.display().to_string();
-    move |source| LoadError {
+fn error(action: &'static str, path: &Path, source: io::Error) -> LoadError {
+    LoadError {
         action,
-        path,
+        path: path.display().to_string(),
         source,
     }
 }

@@ -117,13 +117,20 @@ impl Tree {
     /// parent that is something else is replaced by a directory. What stood at `path` goes,
     /// except what is below a directory that another directory replaces.
     pub fn insert(&mut self, path: RootedPath, node: Arc<Node>) {
-        for parent in path.ancestors() {
-            if !self.is_directory(&parent) {
-                self.remove(&parent);
-                self.nodes.insert(parent, Arc::new(Node::directory(0o755)));
+        // Where the parent is a directory, so are its own parents.
+        if path
+            .parent()
+            .is_some_and(|parent| !self.is_directory(&parent))
+        {
+            for parent in path.ancestors() {
+                if !self.is_directory(&parent) {
+                    self.remove(&parent);
+                    self.nodes.insert(parent, Arc::new(Node::directory(0o755)));
+                }
             }
         }
-        if node.kind != Kind::Directory {
+        // Only below a directory can there be anything.
+        if node.kind != Kind::Directory && self.is_directory(&path) {
             self.remove_below(&path);
         }
         self.nodes.insert(path, node);

@@ -1,6 +1,6 @@
 //! What the files of build contexts were found to hold, so that nobody reads them again to know.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ struct Seen {
 }
 
 /// What is known of the files of one context, by path.
-pub(super) type Known = BTreeMap<Vec<u8>, (Stat, Digest)>;
+pub(super) type Known = HashMap<Vec<u8>, (Stat, Digest)>;
 
 /// How long nobody must have changed a file before it was looked at, so that whoever changes it
 /// afterwards is sure to leave another time: the coarsest file systems count in steps of two
@@ -48,7 +48,7 @@ pub(super) type Known = BTreeMap<Vec<u8>, (Stat, Digest)>;
 const SETTLED: Duration = Duration::from_secs(2);
 
 /// How a file of digests begins; its own digest follows.
-const HEADING: &str = "coracle context digests 1 ";
+const HEADING: &str = "coracle context digests 2 ";
 
 impl Digests {
     /// Those that are kept in a directory, which is made when there is something to keep.
@@ -124,26 +124,24 @@ impl Seen {
             let keep = file.is_remembered() || is_settled(stat, self.began);
             keep.then_some((path, stat, digest, file.is_remembered()))
         });
-        let (mut count, mut new) = (0, false);
+        let known: Vec<_> = known.collect();
+        let all_old = known.iter().all(|(.., remembered)| *remembered);
+        if all_old && known.len() == self.known {
+            return None;
+        }
         let mut records = Vec::new();
-        for (path, stat, digest, remembered) in known {
-            count += 1;
-            new |= !remembered;
+        for (path, stat, digest, _) in known {
             let Stat {
                 size,
                 modified,
                 changed,
                 inode,
             } = stat;
-            let hex = digest.hex();
             let (m, c) = (modified, changed);
-            let text = format!("{hex} {size} {} {} {} {} {inode} ", m.0, m.1, c.0, c.1);
+            let text = format!("{digest} {size} {} {} {} {} {inode} ", m.0, m.1, c.0, c.1);
             records.extend_from_slice(text.as_bytes());
             records.extend_from_slice(path.as_bytes());
             records.push(0);
-        }
-        if !new && count == self.known {
-            return None;
         }
         let heading = format!("{HEADING}{}\n", Digest::of(&records).hex());
         Some([heading.as_bytes(), &records].concat())
@@ -172,13 +170,13 @@ fn parse(bytes: &[u8]) -> Option<Known> {
     let record = |record: &[u8]| {
         let mut words = record.splitn(8, |b| *b == b' ');
         let mut word = || words.next();
-        let text = |word: Option<&[u8]>| std::str::from_utf8(word?).ok().map(str::to_owned);
-        let digest = format!("sha256:{}", text(word())?).parse().ok()?;
-        let size = text(word())?.parse().ok()?;
-        let mut number = || text(word())?.parse::<i64>().ok();
+        let mut text = || std::str::from_utf8(word()?).ok();
+        let digest = text()?.parse().ok()?;
+        let size = text()?.parse().ok()?;
+        let mut number = || text()?.parse::<i64>().ok();
         let modified = (number()?, number()?);
         let changed = (number()?, number()?);
-        let inode = text(word())?.parse().ok()?;
+        let inode = text()?.parse().ok()?;
         let stat = Stat {
             size,
             modified,
@@ -250,7 +248,7 @@ mod tests {
             let bytes = fs::read(self.kept().unwrap()).unwrap();
             let text = String::from_utf8(bytes).unwrap();
             let (_, records) = text.split_once('\n').unwrap();
-            let records = records.replace(Digest::of(b"one").hex(), other.hex());
+            let records = records.replace(Digest::of(b"one").as_str(), other.as_str());
             let digest = Digest::of(records.as_bytes());
             let text = format!("{HEADING}{}\n{records}", digest.hex());
             fs::write(self.kept().unwrap(), text).unwrap();
