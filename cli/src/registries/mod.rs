@@ -108,6 +108,22 @@ impl Registries {
         self.with_credentials(&|registry| self.keeper.get(registry), act)
     }
 
+    /// A client that uses the stored credentials for as long as this process lives, as a server's
+    /// does: nothing of it is ever given back.
+    pub(crate) fn for_ever(self) -> Result<Client<'static>, Failure> {
+        let Self { known, keeper, .. } = self;
+        let known: &'static Known = Box::leak(Box::new(known));
+        let transport = Sockets::new(&known.trust, Patience::default()).map_err(Failure::new)?;
+        let started = Instant::now();
+        Ok(Client::new(Around {
+            transport: Box::leak(Box::new(transport)),
+            hosts: &known.hosts,
+            credentials: Box::leak(Box::new(move |registry: &str| keeper.get(registry))),
+            wait: &std::thread::sleep,
+            now: Box::leak(Box::new(move || started.elapsed())),
+        }))
+    }
+
     /// Does something with a client that uses these credentials.
     pub(crate) fn with_credentials<T>(
         &self,

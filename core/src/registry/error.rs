@@ -168,7 +168,7 @@ fn advice(error: &TransportError) -> &'static str {
         TransportError::Untrusted { .. } => {
             "\nPut the certificate of the authority that signed it into certs.d/HOST/ca.crt (`coracle login --help` says where), or say --tls-verify=false if you know what that means."
         }
-        TransportError::Lost { .. } => "",
+        TransportError::Lost { .. } | TransportError::Refused { .. } => "",
     }
 }
 

@@ -49,6 +49,12 @@ pub enum TransportError {
         /// What happened.
         reason: String,
     },
+    /// Somebody on the way answers for the server, and says no.
+    #[error("{reason}")]
+    Refused {
+        /// Why, in a sentence.
+        reason: String,
+    },
 }
 
 /// A body under way: bytes to be read once, and their number if it is known.

@@ -43,7 +43,8 @@ const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 
 impl Client<'_> {
     /// What a tag or digest points at, without fetching it; `None` when the registry does not
-    /// say, or has none. A question of this kind does not count towards Docker Hub's limit.
+    /// say, or has none. A question of this kind does not count towards Docker Hub's limit. When it
+    /// is refused, the answer cannot say why, as it has no body; who then fetches is told.
     pub(super) fn head(
         &self,
         remote: &Remote,
@@ -54,7 +55,11 @@ impl Client<'_> {
         let call = Call {
             method: Method::HEAD,
             why: "which digest the tag points at now; what is here already need not be fetched",
-            expects: &[StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED],
+            expects: &[
+                StatusCode::NOT_FOUND,
+                StatusCode::METHOD_NOT_ALLOWED,
+                StatusCode::FORBIDDEN,
+            ],
             ..get(remote, reference, &action)?
         };
         let answer = self.send(&remote.endpoint, &call, tell)?;

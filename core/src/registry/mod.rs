@@ -8,6 +8,7 @@
 //! pull  push  copy  login       what people ask for
 //! manifests  blobs  upload      what is moved
 //! client  identity  exchange    one request seen through: who one is, redirects, trying again
+//! forward                       the same for whoever has a request only: a mirror
 //! auth  hosts  limits  error    values: challenges and tokens, addresses, words
 //! http  net                     a request and a response, and who carries them
 //! ```
@@ -21,6 +22,7 @@ pub mod client;
 pub mod copy;
 pub mod error;
 mod exchange;
+pub mod forward;
 pub mod hosts;
 pub mod http;
 mod identity;

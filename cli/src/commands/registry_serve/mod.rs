@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use coracle::registry::forward::Forward;
 use coracle::registry::net::server::{self, Limits, Stop, Tls};
-use coracle::registry::server::{Access, Outside, Server, Settings, Tokens};
+use coracle::registry::server::{Access, Outside, Server, Settings, Tokens, Upstream};
 use coracle::store::layout::Layout;
 use coracle::store::{Store, gc};
 use nix::sys::signal::{SigSet, Signal};
@@ -19,6 +20,7 @@ use crate::collect;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::output;
+use crate::registries::{Registries, RegistryOptions};
 use htpasswd::Htpasswd;
 
 /// Serve images to other machines, and take theirs
@@ -48,6 +50,12 @@ the same time. What nothing needs any more is removed while nobody is pushing.
 token for five minutes; the file has 32 bytes or more that nobody knows:
 head -c 32 /dev/urandom > secret.
 
+--mirror fetches what is asked for and not here from another registry, whole and checked,
+and keeps it; `coracle login` says who one is there. A tag is looked up there each time,
+and when the other registry cannot be asked, what is here is given out. Nothing can be
+pushed to a mirror. localhost:5000/library/python is docker.io's python, then:
+coracle registry serve --mirror docker.io.
+
 A line on standard output says when the registry is ready, and its address. SIGTERM and
 Ctrl-C finish what is under way; a second one does not."
 )]
@@ -76,6 +84,9 @@ pub(crate) struct Options {
     /// Take nothing and delete nothing
     #[arg(long)]
     read_only: bool,
+    /// Fetch what is asked for and not here from another registry, and keep it (implies --read-only)
+    #[arg(long, value_name = "url")]
+    mirror: Option<String>,
 }
 
 /// Serves until a signal comes.
@@ -90,8 +101,9 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         (Some(certificate), Some(key)) => Some(Tls::read(certificate, key).map_err(Failure::new)?),
         _ => None,
     };
+    let read_only = options.read_only || options.mirror.is_some();
     let settings = Settings {
-        read_only: options.read_only,
+        read_only,
         secure: tls.is_some(),
         ..Settings::default()
     };
@@ -105,7 +117,11 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         .local_addr()
         .map_err(|e| Failure::io("find the address", &e))?;
     warn(options, address);
-    let server = Arc::new(Server::new(Arc::clone(&store), settings, access, outside()));
+    let mut server = Server::new(Arc::clone(&store), settings, access, outside());
+    if let Some(address) = &options.mirror {
+        server = server.mirroring(upstream(address)?);
+    }
+    let server = Arc::new(server);
     // Before any thread is there, so that every thread leaves the signals to the one that waits.
     let signals = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
     signals
@@ -122,7 +138,6 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         }),
     };
     let (over, is_over) = mpsc::channel::<()>();
-    let read_only = options.read_only;
     let tending = std::thread::spawn(move || keeper.tend(&is_over, read_only));
     output::print(&format!(
         "registry on {scheme}://{address}, store {}\n",
@@ -173,12 +188,21 @@ fn access(options: &Options) -> Result<Access, Failure> {
     })
 }
 
+/// The registry that is mirrored, asked with the credentials of `coracle login`.
+fn upstream(address: &str) -> Result<Upstream, Failure> {
+    let registries = Registries::read(&RegistryOptions::default(), &[])?;
+    let forward = Forward::to(registries.for_ever()?, address)
+        .map_err(|why| Failure::new(why).about(&format!("--mirror {address}")))?;
+    let base = forward.base().to_owned();
+    Ok(Upstream::new(Arc::new(forward), &base))
+}
+
 /// Says what others could do who should not.
 fn warn(options: &Options, address: SocketAddr) {
     if address.ip().is_loopback() {
         return;
     }
-    if options.htpasswd.is_none() && !options.read_only {
+    if options.htpasswd.is_none() && !options.read_only && options.mirror.is_none() {
         output::note(&output::warning(
             "everybody who reaches this machine can push and delete; --htpasswd asks for users\n",
         ));

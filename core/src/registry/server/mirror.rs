@@ -17,7 +17,7 @@ use super::manifests::understand;
 use super::refusal::Refusal;
 use super::route::{Name, Version};
 use crate::digest::{Digest, Hasher};
-use crate::registry::http::{Body, Response, Transport};
+use crate::registry::http::{Body, Response, Transport, TransportError};
 use crate::spec::{Descriptor, media};
 use crate::store::StoreError;
 
@@ -37,6 +37,8 @@ enum Missed {
     Unknown,
     /// It could not be asked, or its answer could not be used.
     Failed(String),
+    /// It does not give this to us, and will not if we ask again.
+    Denied(String),
     /// It is our own store's fault.
     Refused(Refusal),
 }
@@ -67,7 +69,10 @@ impl Upstream {
             .body(Body::empty())
             .map_err(|e| Missed::Failed(format!("{at}: {e}")))?;
         let response = self.transport.send(request);
-        let response = response.map_err(|e| Missed::Failed(e.to_string()))?;
+        let response = response.map_err(|error| match error {
+            TransportError::Refused { reason } => Missed::Denied(reason),
+            error => Missed::Failed(error.to_string()),
+        })?;
         match response.status() {
             StatusCode::OK => Ok(response),
             StatusCode::NOT_FOUND => Err(Missed::Unknown),
@@ -99,10 +104,14 @@ impl Server {
         match self.fetch_manifest(upstream, name, version, &shelf) {
             Ok(()) | Err(Missed::Unknown) => Ok(()),
             Err(Missed::Refused(refusal)) => Err(refusal),
-            Err(Missed::Failed(_)) if here.is_some() => Ok(()),
+            Err(Missed::Failed(_) | Missed::Denied(_)) if here.is_some() => Ok(()),
             Err(Missed::Failed(reason)) => {
                 let message = format!("the registry that is mirrored cannot be used: {reason}");
                 Err(Refusal::new(StatusCode::BAD_GATEWAY, "UNKNOWN", message))
+            }
+            Err(Missed::Denied(reason)) => {
+                let message = format!("the registry that is mirrored gives nothing: {reason}");
+                Err(Refusal::new(StatusCode::FORBIDDEN, "DENIED", message))
             }
         }
     }
