@@ -143,6 +143,9 @@ impl Performer<'_, '_> {
             apply(&mut onto, &layer).map_err(|e| source_error(step.span, &e))?;
             layers.push(layer);
         }
+        if !copy.spec.heredocs.is_empty() {
+            layers.push(copy::copy(&copy.spec, &[], from, &onto).map_err(fail)?);
+        }
         let mut adds: BTreeMap<RootedPath, Arc<Node>> = BTreeMap::new();
         for (path, node) in layers.into_iter().flat_map(|layer| layer.adds) {
             let directory = |node: &Arc<Node>| node.kind == Kind::Directory;
