@@ -67,6 +67,15 @@ fn a_corrupt_blob_is_found_and_named() {
 
     let check = ["image", "check", "notes"];
     sandbox.coracle(check).run().exits(1).says(&[hex]);
+    // Who only copies does not read what it builds upon; the check of what was built tells.
+    sandbox.file("upon/Dockerfile", "FROM notes\nCOPY Dockerfile /d\n");
+    let build = ["build", "-q", "-t", "upon", "upon"];
+    sandbox.coracle(build).run().succeeds();
+    let check = ["image", "check", "upon"];
+    sandbox.coracle(check).run().exits(1).says(&[hex]);
+    let step = "FROM notes\nRUN [\"/app\"]\n";
+    sandbox.file("upon/Dockerfile", step);
+    sandbox.coracle(build).run().fails().complains(&[hex]);
     let before = files_below(&sandbox.path().join("out"));
     let save = ["save", "-o", "out/notes.tar", "notes"];
     sandbox.file("out/keep", "");

@@ -108,7 +108,7 @@ impl Context {
                 "there is {parent}{near}, did you mean that?",
                 parent = slashed(&parent)
             ));
-        } else if self.tree.get(&parent).is_none() {
+        } else if !parent.is_root() && self.tree.get(&parent).is_none() {
             notes.push(format!("there is no directory {parent} either"));
         } else {
             notes.push("paths are seen from the context's root, and cannot leave it".to_owned());
