@@ -129,9 +129,14 @@ pub(crate) fn dockerfile(inputs: &Path, name: &str, text: &str) -> Result<PathBu
 
 /// A build context with so many files of less than `most` bytes below `tree`, which its
 /// Dockerfile copies into nothing.
-pub(crate) fn context(inputs: &Path, number: u32, most: u32) -> Result<PathBuf, String> {
+pub(crate) fn context(
+    inputs: &Path,
+    name: &str,
+    number: u32,
+    most: u32,
+) -> Result<PathBuf, String> {
     let recipe = format!("{number} files below {most} bytes");
-    kept(inputs, &format!("context-{number}"), &recipe, &|folder| {
+    kept(inputs, name, &recipe, &|folder| {
         let content = noise(most as usize * 4);
         for file in 0..number {
             let directory = folder.join(format!("tree/{}/{}", file / 10_000, file / 100));
@@ -350,7 +355,7 @@ mod tests {
         check(10, true, 3, 2);
         check(10, false, 3, 0);
         check(100, true, 25, 25);
-        let folder = context(place.path(), 250, 1000).unwrap();
+        let folder = context(place.path(), "some", 250, 1000).unwrap();
         let files = output(Command::new("find").arg(&folder).args(["-type", "f"])).unwrap();
         assert_eq!(files.lines().count(), 251);
         let size = |file: &str| fs::metadata(folder.join(file)).unwrap().len();

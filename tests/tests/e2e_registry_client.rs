@@ -666,6 +666,12 @@ fn a_private_authority_is_trusted_where_it_is_named() {
     sandbox.file(&certs, std::fs::read(file("ca.crt")).unwrap());
     let pushed = sandbox.coracle(["push", &name]).run().succeeds();
     assert!(!pushed.stderr.contains("WARNING"), "{pushed}");
+    // A host's own authority comes to the machine's, and does not take its place.
+    sandbox.file(&certs, std::fs::read(file("other.crt")).unwrap());
+    sandbox.coracle(["push", &name]).run().fails();
+    let machine = sandbox.coracle(["push", &name]);
+    let machine = machine.env("SSL_CERT_FILE", file("ca.crt"));
+    machine.run().succeeds();
     sandbox.stagehand("rm", [&certs]).run().succeeds();
     let toml = format!(
         "[registry.\"{}\"]\nca = {:?}\n",
@@ -706,6 +712,8 @@ fn certificates(sandbox: &Sandbox) {
     for line in [
         "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -days 2 -subj /CN=test-ca \
          -addext keyUsage=critical,keyCertSign",
+        "req -x509 -newkey rsa:2048 -nodes -keyout other.key -out other.crt -days 2 \
+         -subj /CN=other-ca -addext keyUsage=critical,keyCertSign",
         "req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=localhost",
         "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile ext \
          -out server.crt",
@@ -713,7 +721,7 @@ fn certificates(sandbox: &Sandbox) {
         let words = line.split_whitespace();
         sandbox.stagehand("openssl", words).run().succeeds();
     }
-    for name in ["ca.crt", "server.crt", "server.key"] {
+    for name in ["ca.crt", "other.crt", "server.crt", "server.key"] {
         sandbox.give(name);
     }
     sandbox.copy(&sandbox.path().join("ca.crt"), "authorities/ca.crt");

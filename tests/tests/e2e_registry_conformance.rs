@@ -3,6 +3,41 @@
 //! on disk, and against Debian's docker-registry 2.8, which is older than version 1.1 of the
 //! specification: where it differs, the test says why, and fails when it does not differ.
 //!
+//! ```text
+//! section              what MUST be                                        test
+//! requirements         all of pull; all of a category that is claimed      all of them
+//! pulling manifests    name and tag match the grammar                      a_name_…, a_tag_must_match_the_grammar
+//!                      200 with the manifest; 404                          get_of_an_existing_manifest_must_be_200,
+//!                                                                          a_manifest_that_is_not_found_must_be_404
+//! pulling blobs        200 with the blob; its digest if told; 404          get_of_an_existing_blob_must_be_200,
+//!                                                                          a_blob_that_is_not_found_must_be_404
+//! checking content     200; 404                                            head_must_be_200_for_what_exists_…
+//! POST then PUT        202 and Location, of a session of its own;          a_monolithic_push_must_be_202_then_201_…
+//!                      201 and Location
+//! single POST          201 and Location, or 202 and Location               a_single_post_must_be_201_or_202
+//!                      the digest is the content's                         content_of_another_digest_must_be_refused
+//! in chunks            202, Location, Range; in order, or 416              each_chunk_must_be_202_…,
+//!                                                                          a_chunk_out_of_order_must_be_416
+//!                      status: 204, Location, Range                        the_status_of_an_upload_must_be_204_…
+//!                      201 and Location when it is closed                  each_chunk_must_be_202_…
+//! mounting             201 and Location                                    a_mount_must_be_201_…
+//! pushing manifests    201, Location, the very bytes; 413 when too large   a_manifest_push_must_be_201_…,
+//!                                                                          a_manifest_of_4_mib_is_taken_…
+//!                      OCI-Subject for one with a subject                  a_manifest_with_an_unknown_subject_…
+//!                      a repository that is not there: 404                 a_manifest_that_is_not_found_must_be_404
+//! listing tags         200, in order; n and last; nothing for n=0          the_list_of_tags_must_be_200_…,
+//!                                                                          the_list_of_tags_must_come_in_pages
+//! listing referrers    200, an index, never 404; 400 for no digest;        the_list_of_referrers_must_be_an_index_…,
+//!                      types, annotations, the filter's header             referrers_of_what_is_no_digest_…,
+//!                                                                          referrers_must_tell_type_and_annotations_…
+//! deleting             202; 404; 400 or 405 where it is disabled           deleting_a_tag_…, deleting_a_manifest_…,
+//!                                                                          deleting_a_blob_…, nothing_can_be_deleted_where_…
+//! error codes          the form, and one of the specified codes            errors_must_have_the_specified_form,
+//!                                                                          a_code_must_be_one_of_the_specified
+//! ```
+//!
+//! What a client must do is tested with the client.
+//!
 //! Source: <https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md>
 
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
@@ -146,7 +181,8 @@ fn a_tag_must_match_the_grammar() {
             for tag in [&format!("{longest}x"), "-a", ".a", "a%20b", "a%2fb"] {
                 assert!([400, 404].contains(&peer.get(&format!("/v2/a/manifests/{tag}")).status));
             }
-            peer.get("/v2/a/manifests/.a").refuses(400, "TAG_INVALID");
+            peer.get("/v2/a/manifests/.a")
+                .refuses(400, "MANIFEST_INVALID");
         },
     );
 }
@@ -714,6 +750,32 @@ fn deleting_a_blob_must_be_202_and_then_404() {
     });
 }
 
+/// spec.md#content-management: where deletion is disabled, the answer MUST be 400 or 405. It is,
+/// on a registry that only reads.
+#[test]
+fn nothing_can_be_deleted_where_that_is_disabled() {
+    let read_only = Settings {
+        read_only: true,
+        ..Settings::default()
+    };
+    let store = Arc::new(MemoryStore::new());
+    let open = server(
+        Arc::clone(&store) as _,
+        Settings::default(),
+        Access::default(),
+    );
+    let digest = push(&Peer { transport: &*open }, "a", "v1");
+    let closed = server(store, read_only, Access::default());
+    let peer = Peer {
+        transport: &*closed,
+    };
+    for at in ["v1".to_owned(), digest.to_string()] {
+        let at = format!("/v2/a/manifests/{at}");
+        peer.ask(&Method::DELETE, &at, &[], b"").is(405);
+        peer.get(&at).is(200);
+    }
+}
+
 // ── The base, and errors: #api ──────────────────────────────────────────────────────────────
 
 /// spec.md#determining-support: `GET /v2/` MUST be 200 OK where this version is supported.
@@ -725,6 +787,51 @@ fn the_base_must_be_200() {
             reply.is(200).header("docker-distribution-api-version"),
             "registry/2.0"
         );
+    });
+}
+
+/// The codes of version 1.1, which knows no others.
+const CODES: [&str; 14] = [
+    "BLOB_UNKNOWN",
+    "BLOB_UPLOAD_INVALID",
+    "BLOB_UPLOAD_UNKNOWN",
+    "DIGEST_INVALID",
+    "MANIFEST_BLOB_UNKNOWN",
+    "MANIFEST_INVALID",
+    "MANIFEST_UNKNOWN",
+    "NAME_INVALID",
+    "NAME_UNKNOWN",
+    "SIZE_INVALID",
+    "UNAUTHORIZED",
+    "DENIED",
+    "UNSUPPORTED",
+    "TOOMANYREQUESTS",
+];
+
+/// spec.md#error-codes: the code of an answer of 400 and above MUST be one of the specified ones.
+#[test]
+fn a_code_must_be_one_of_the_specified() {
+    let why = "what it cannot read is not found for it, and not told in JSON";
+    rule(&Docker::Differs(why), |peer| {
+        for at in [
+            "/v2/A/tags/list",
+            "/v2/a/manifests/.a",
+            "/v2/a/manifests/sha256:0",
+            "/v2/a/blobs/sha256:0",
+            "/v2/a/tags/list?n=many",
+            "/v2/a/tags/list?n=-1",
+            "/v2/a/referrers/nothing",
+            "/v2/_catalog?n=many",
+            "/v2/a/blobs/uploads/../up",
+            "/v2/a/nothing",
+        ] {
+            let reply = peer.get(at);
+            assert!((400..500).contains(&reply.status), "{at}: {}", reply.status);
+            for error in reply.json()["errors"].as_array().unwrap() {
+                let code = error["code"].as_str().unwrap();
+                assert!(CODES.contains(&code), "{at}: {code}");
+            }
+        }
     });
 }
 

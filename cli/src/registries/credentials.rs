@@ -68,13 +68,14 @@ impl Keeper {
         Ok(Self { read, write })
     }
 
-    /// The credentials for a registry, from the first file that has any.
-    pub(crate) fn get(&self, registry: &str) -> Result<Credentials, String> {
+    /// The credentials for a registry, or for a repository in it, from the first file that has any.
+    pub(crate) fn get(&self, place: &str) -> Result<Credentials, String> {
+        let registry = place.split('/').next().unwrap_or(place);
         for path in &self.read {
             let document = read(path)?;
             let found = match helper(&document, registry) {
                 Some(helper) => from_helper(&helper, registry)?,
-                None => from_document(&document, registry)
+                None => from_document(&document, place)
                     .map_err(|why| format!("{}: {why}", path.display()))?,
             };
             if found != Credentials::Anonymous {
@@ -152,8 +153,7 @@ fn key(registry: &str) -> String {
     }
 }
 
-/// Whether a key of the file means the registry. Docker wrote whole addresses in its time. A key
-/// with a repository, as Podman has them, does not mean the whole registry.
+/// Whether a key of the file means the whole registry. Docker wrote whole addresses in its time.
 fn means(known: &str, registry: &str) -> bool {
     let host = known
         .strip_prefix("https://")
@@ -221,9 +221,25 @@ fn object(value: &mut Value) -> &mut Map<String, Value> {
     }
 }
 
-fn from_document(document: &Value, registry: &str) -> Result<Credentials, String> {
-    let auths = document["auths"].as_object().into_iter().flatten();
-    let Some((_, entry)) = auths.into_iter().find(|(known, _)| means(known, registry)) else {
+/// The entry for a registry, or for a repository in it: the one with the longest key counts, as
+/// Podman logs in to `registry.example/team`, too.
+fn entry<'a>(document: &'a Value, place: &str) -> Option<&'a Value> {
+    let auths = document["auths"].as_object()?;
+    let mut within = place;
+    while let Some((outer, _)) = within.rsplit_once('/') {
+        if let Some(entry) = auths.get(within) {
+            return Some(entry);
+        }
+        within = outer;
+    }
+    let mut auths = auths.iter();
+    auths
+        .find(|(known, _)| means(known, within))
+        .map(|(_, entry)| entry)
+}
+
+fn from_document(document: &Value, place: &str) -> Result<Credentials, String> {
+    let Some(entry) = entry(document, place) else {
         return Ok(Credentials::Anonymous);
     };
     if let Some(token) = entry["identitytoken"].as_str().filter(|t| !t.is_empty()) {
@@ -240,7 +256,7 @@ fn from_document(document: &Value, registry: &str) -> Result<Credentials, String
     let Some(auth) = text("auth") else {
         return Ok(Credentials::Anonymous);
     };
-    let wrong = || format!("the entry for {registry} is damaged; log in again");
+    let wrong = || format!("the entry for {place} is damaged; log in again");
     let decoded = STANDARD.decode(auth.trim()).map_err(|_| wrong())?;
     let decoded = String::from_utf8(decoded).map_err(|_| wrong())?;
     let (user, password) = decoded.split_once(':').ok_or_else(wrong)?;
@@ -346,6 +362,7 @@ mod tests {
             "https://index.docker.io/v1/":{"auth":"bWU6cHc6MQ=="},
             "https://r.example/v2/":{"auth":"bWU6eA==","identitytoken":"t"},
             "p.example/team":{"auth":"bWU6eA=="},
+            "p.example/team/app/deep":{"auth":"aGltOng="},
             "u.example":{"username":"a","password":"b"},
             "empty.example":{},
             "bad.example":{"auth":"?"}}}"#;
@@ -359,8 +376,8 @@ mod tests {
             fs::write(path, text).unwrap();
         }
         let keeper = keeper(home.path());
-        let check = |registry: &str, expected: Credentials| {
-            assert_eq!(keeper.get(registry), Ok(expected), "{registry}");
+        let check = |place: &str, expected: Credentials| {
+            assert_eq!(keeper.get(place), Ok(expected), "{place}");
         };
         check("docker.io", password("me", "pw:1"));
         check(
@@ -368,6 +385,13 @@ mod tests {
             Credentials::IdentityToken { token: "t".into() },
         );
         check("p.example", Credentials::Anonymous);
+        check("p.example/other/app", Credentials::Anonymous);
+        check("p.example/team", password("me", "x"));
+        check("p.example/team/app", password("me", "x"));
+        check("p.example/team/app/deep", password("him", "x"));
+        check("p.example/teams", Credentials::Anonymous);
+        check("q.example:5000/team/app", password("you", "pw"));
+        check("docker.io/library/python", password("me", "pw:1"));
         check("u.example", password("a", "b"));
         check("empty.example", Credentials::Anonymous);
         check("q.example:5000", password("you", "pw"));

@@ -23,7 +23,8 @@ pub struct Around<'a> {
     pub transport: &'a dyn Transport,
     /// Where the registries are.
     pub hosts: &'a Hosts,
-    /// The credentials for a registry by its name in references. The error is a sentence.
+    /// The credentials for a registry by its name in references, or for a repository in it, as
+    /// `registry/repository`. The error is a sentence.
     pub credentials: &'a (dyn Fn(&str) -> Result<Credentials, String> + Sync),
     /// Lets time pass.
     pub wait: &'a (dyn Fn(Duration) + Sync),
@@ -207,7 +208,10 @@ impl<'a> Client<'a> {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => RegistryError::Denied {
                 registry: endpoint.registry.clone(),
                 action,
-                user: self.credentials(endpoint).ok().and_then(|c| c.user()),
+                user: self
+                    .credentials(endpoint, &call.scopes)
+                    .ok()
+                    .and_then(|c| c.user()),
                 said,
             },
             StatusCode::NOT_FOUND => RegistryError::NotFound { what: action, said },

@@ -189,9 +189,15 @@ pub(super) fn is_passing(status: StatusCode) -> bool {
     )
 }
 
-/// The seconds that the server asks for. A date instead of a number needs a clock that is set, so
-/// the usual pause is made.
+/// How long the server asks to wait: in seconds, or until a date. A date is counted from the one
+/// that the answer itself bears, as our clock may be another.
 pub(super) fn retry_after(answer: &Answer) -> Option<Duration> {
-    let seconds = answer.header(&header::RETRY_AFTER)?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    let text = answer.header(&header::RETRY_AFTER)?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = |text: &str| httpdate::parse_http_date(text).ok();
+    let now = date(answer.header(&header::DATE)?)?;
+    // A date that is over means at once.
+    Some(date(text)?.duration_since(now).unwrap_or_default())
 }

@@ -18,7 +18,7 @@ pub(super) struct Learnt {
     challenges: BTreeMap<String, Challenge>,
     /// By origin and scope.
     tokens: BTreeMap<(String, String), Token>,
-    /// By the registry's name. Asking for them may start another program.
+    /// By what they are for, see [`place`]. Asking for them may start another program.
     credentials: BTreeMap<String, Credentials>,
 }
 
@@ -44,7 +44,7 @@ impl Client<'_> {
         let challenge = self.learnt().challenges.get(&origin).cloned();
         let text = match challenge {
             None => None,
-            Some(Challenge::Basic) => self.credentials(endpoint)?.basic(),
+            Some(Challenge::Basic) => self.credentials(endpoint, &call.scopes)?.basic(),
             Some(Challenge::Bearer { realm, service, .. }) => {
                 let key = (origin, call.scopes.join(" "));
                 let known = self.learnt().tokens.get(&key).cloned();
@@ -59,7 +59,7 @@ impl Client<'_> {
                         scopes: &call.scopes,
                         action: call.action,
                     };
-                    let credentials = self.credentials(endpoint)?;
+                    let credentials = self.credentials(endpoint, &call.scopes)?;
                     let answer = self.ask_for_token(&asked, &credentials, false, tell)?;
                     let token = answer.token(self.now()).ok_or_else(|| {
                         protocol(call, &call.uri, &"its token server gives no token")
@@ -98,7 +98,9 @@ impl Client<'_> {
             return Err(protocol(call, &call.uri, &why));
         };
         let hopeless = match &challenge {
-            Challenge::Basic => proved || self.credentials(endpoint)?.basic().is_none(),
+            Challenge::Basic => {
+                proved || self.credentials(endpoint, &call.scopes)?.basic().is_none()
+            }
             // A token may have expired on the way, so a second one is asked for.
             Challenge::Bearer { .. } => refusals > 2,
         };
@@ -175,23 +177,42 @@ impl Client<'_> {
         }
     }
 
-    pub(super) fn credentials(&self, endpoint: &Endpoint) -> Result<Credentials, RegistryError> {
+    /// What is stored for the repository that a request is about, or for the whole registry.
+    pub(super) fn credentials(
+        &self,
+        endpoint: &Endpoint,
+        scopes: &[String],
+    ) -> Result<Credentials, RegistryError> {
         let registry = &endpoint.registry;
-        if let Some(known) = self.learnt().credentials.get(registry) {
+        let place = place(registry, scopes);
+        if let Some(known) = self.learnt().credentials.get(&place) {
             return Ok(known.clone());
         }
         let found =
-            (self.around.credentials)(registry).map_err(|why| RegistryError::Unsupported {
+            (self.around.credentials)(&place).map_err(|why| RegistryError::Unsupported {
                 what: format!("what is stored of the login at {registry}"),
                 why,
             })?;
         let mut learnt = self.learnt();
-        learnt.credentials.insert(registry.clone(), found.clone());
+        learnt.credentials.insert(place, found.clone());
         Ok(found)
     }
 
     fn learnt(&self) -> MutexGuard<'_, Learnt> {
         self.learnt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What credentials are asked for: a registry, and the repository in it if there is one. The first
+/// scope is the repository that is worked on; a second one only lends to it.
+fn place(registry: &str, scopes: &[String]) -> String {
+    let repository = scopes.first().and_then(|scope| {
+        let (name, _) = scope.strip_prefix("repository:")?.rsplit_once(':')?;
+        Some(name)
+    });
+    match repository {
+        Some(name) => format!("{registry}/{name}"),
+        None => registry.to_owned(),
     }
 }
 

@@ -388,7 +388,8 @@ fn cut(bytes: &[u8], length: Option<u64>, kind: io::ErrorKind) -> Body {
 /// Does something with a client of the fake registry. Nobody sleeps: pauses are added up.
 fn with<T>(fake: &Fake, act: impl FnOnce(&Client<'_>) -> T) -> T {
     let hosts = Hosts::default();
-    let credentials = |registry: &str| {
+    let credentials = |place: &str| {
+        let (registry, _) = place.split_once('/').unwrap_or((place, ""));
         Ok(match registry {
             "r.example" | "docker.io" => Credentials::Password {
                 user: "me".into(),
@@ -912,6 +913,25 @@ fn lie_errors_of_the_server_pass_or_are_told() {
         check(&fake, Err(&[&status.to_string()]));
         assert!(fake.requests("HEAD", "") == 5);
     }
+}
+
+#[test]
+fn lie_a_pause_until_a_date_is_counted_by_the_servers_clock() {
+    let until = |asked: &'static str| {
+        let fake = Fake::lying(move |_, number| {
+            let headers = [
+                ("date", "Sun, 06 Nov 1994 08:49:37 GMT"),
+                ("retry-after", asked),
+            ];
+            (number < 3).then(|| Ok(response(503, &headers, b"")))
+        });
+        check(&fake, Ok(()));
+        fake.kept.lock().unwrap().paused
+    };
+    let soon = until("Sun, 06 Nov 1994 08:49:44 GMT");
+    assert!(soon >= Duration::from_secs(7), "{soon:?}");
+    let over = until("Sun, 06 Nov 1994 08:49:30 GMT");
+    assert!(over < Duration::from_secs(7), "{over:?}");
 }
 
 #[test]

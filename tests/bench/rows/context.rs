@@ -14,7 +14,7 @@ const LARGE: (u32, u32) = (20_000, 50_000);
 
 /// `build-copy`: a large context that nobody has seen.
 pub(crate) fn copy(bench: &Bench) -> Result<Row, String> {
-    let context = inputs::context(&bench.inputs, LARGE.0, LARGE.1)?;
+    let context = large(bench, "context-large")?;
     let about = "COPY of 20,000 files, 500 MB, onto nothing. Nobody has seen the context before.";
     let what = [What::OfFastestPeer(0.5), What::Memory(100)];
     let mut row = job(bench, "build-copy", context, How::Cold).row(about.to_owned(), &what);
@@ -27,9 +27,9 @@ pub(crate) fn changed(bench: &Bench) -> Result<Row, String> {
     const ROW: &str = "build-changed";
     const SAME: &str = "coracle build, nothing changed";
     const BUILDKIT_SAME: &str = "docker build, nothing changed";
-    let context = inputs::context(&bench.inputs, LARGE.0, LARGE.1)?;
-    let one = job(bench, ROW, context.clone(), How::Changed);
-    let none = job(bench, ROW, context, How::Cached);
+    // Who writes into a context has one that nobody else builds.
+    let one = job(bench, ROW, large(bench, "context-changing")?, How::Changed);
+    let none = job(bench, ROW, large(bench, "context-large")?, How::Cached);
     let contenders = vec![
         Ok(one.ours(OURS)),
         Ok(none.ours(SAME)),
@@ -63,15 +63,13 @@ pub(crate) fn growth(bench: &Bench) -> Result<Row, String> {
     let mut targets = Vec::new();
     for (names, how) in [(COLD, How::Cold), (SAME, How::Cached)] {
         for (name, number) in names.into_iter().zip([1_000, 10_000, 100_000]) {
-            let context = inputs::context(&bench.inputs, number, 2048)?;
+            let context = format!("context-{number}");
+            let context = inputs::context(&bench.inputs, &context, number, 2048)?;
             contenders.push(Ok(job(bench, "build-files", context, how).ours(name)));
         }
-        for pair in names.windows(2) {
-            let what = What::Of(10.0, pair[0]);
-            targets.push(Target {
-                ours: pair[1],
-                what,
-            });
+        for (more, times) in [(names[1], 10.0), (names[2], 100.0)] {
+            let what = What::Of(times, names[0]);
+            targets.push(Target { ours: more, what });
         }
     }
     Ok(Row {
@@ -83,6 +81,10 @@ pub(crate) fn growth(bench: &Bench) -> Result<Row, String> {
         targets,
         runs: 5,
     })
+}
+
+fn large(bench: &Bench, name: &str) -> Result<PathBuf, String> {
+    inputs::context(&bench.inputs, name, LARGE.0, LARGE.1)
 }
 
 /// A build whose only layer must have everything of the context's tree.

@@ -23,7 +23,7 @@ pub struct Sockets {
     special: BTreeMap<String, Agent>,
 }
 
-/// Whose certificates are trusted at one host, instead of the machine's own list.
+/// Whose certificates are trusted at one host, besides the machine's own list.
 #[derive(Debug, Clone, Default)]
 pub struct Trust {
     /// Certificates of authorities, in PEM.
@@ -159,7 +159,10 @@ fn tls(trust: &Trust) -> Result<TlsConfig, String> {
     builder = if trust.authorities.is_empty() {
         builder.root_certs(RootCerts::PlatformVerifier)
     } else {
-        let mut certificates = Vec::new();
+        // What cannot be read of the machine's own list, nobody needs who has a private authority.
+        let own = rustls_native_certs::load_native_certs().certs;
+        let own = own.iter().map(|der| Certificate::from_der(der).to_owned());
+        let mut certificates: Vec<_> = own.collect();
         for pem in &trust.authorities {
             certificates.extend(certificates_of(pem)?);
         }

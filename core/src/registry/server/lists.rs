@@ -85,11 +85,7 @@ fn page(
         None => PAGE,
         Some(text) => text.parse().map_err(|_| {
             let message = format!("n is how many names are wanted, and {text:?} is no number");
-            Refusal::new(
-                StatusCode::BAD_REQUEST,
-                "PAGINATION_NUMBER_INVALID",
-                message,
-            )
+            Refusal::new(StatusCode::BAD_REQUEST, "UNSUPPORTED", message)
         })?,
     };
     let last = parameter(query, "last");

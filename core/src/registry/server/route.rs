@@ -198,7 +198,7 @@ impl Version {
 
 fn tag_invalid(text: &str, reason: &str) -> Refusal {
     let message = format!("{text:?} is neither a tag nor a digest: {reason}");
-    Refusal::new(StatusCode::BAD_REQUEST, "TAG_INVALID", message)
+    Refusal::new(StatusCode::BAD_REQUEST, "MANIFEST_INVALID", message)
 }
 
 /// Reads a digest, or says why it is none.
