@@ -8,10 +8,10 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use crate::commands::{
     base, build, builder_prune, commit, completion, container_prune, context_ls, copy, cp, create,
     demo, diff, dockerfile_expand, dockerfile_explain, dockerfile_lint, dockerfile_parse,
-    dockerignore_check, doctor, export, fsck, history, image_check, image_ls_files, image_tree,
-    image_unpack, images, import, inspect, layer_apply, layer_diff, layer_ls, load, login, logout,
-    manifest_inspect, prune, ps, pull, push, reference_parse, registry_serve, rename, rm, rmi, run,
-    save, start, system_df, system_prune, tag, tags, version,
+    dockerignore_check, doctor, export, fsck, glossary, history, image_check, image_ls_files,
+    image_tree, image_unpack, images, import, inspect, layer_apply, layer_diff, layer_ls, load,
+    login, logout, manifest_inspect, prune, ps, pull, push, reference_parse, registry_serve,
+    rename, rm, rmi, run, save, start, system_df, system_prune, tag, tags, version,
 };
 use crate::context::Context;
 use crate::failure::Outcome;
@@ -70,6 +70,7 @@ enum Command {
     Doctor(doctor::Options),
     Export(export::Options),
     Fsck(fsck::Options),
+    Glossary(glossary::Options),
     History(history::Options),
     /// Manage images
     #[command(subcommand)]
@@ -309,6 +310,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Tag(options) | Command::Image(ImageCommand::Tag(options)) => {
             tag::run(&options, &context()?)
         }
+        Command::Glossary(options) => glossary::run(&options),
         Command::Tags(options) => tags::run(&options),
         Command::Version(options) => version::run(&options),
     }

@@ -279,3 +279,22 @@ fn nothing_is_repaired_while_somebody_is_at_work() {
         "{error}"
     );
 }
+
+#[test]
+fn the_glossary_says_what_a_word_means() {
+    let place = TempDir::new().unwrap();
+    let root = place.path();
+    let said = stdout(root, "glossary Layer tag", 0);
+    let layer =
+        "layer\n  A layer is what changed in a file system: what is hidden of the layers below,";
+    assert!(said.starts_with(layer), "{said}");
+    assert!(said.contains("\n\ntag\n  A tag is a name"), "{said}");
+    let whiteout = json(root, "glossary whiteout");
+    assert_eq!(whiteout["Word"], "whiteout");
+    let wide = stdout(root, "glossary", 0);
+    assert!(wide.lines().all(|line| line.len() <= 80), "{wide}");
+    let unknown = coracle(root, "glossary lair");
+    assert_eq!(unknown.status.code(), Some(1));
+    let error = String::from_utf8(unknown.stderr).unwrap();
+    assert!(error.contains("Did you mean layer?"), "{error}");
+}

@@ -139,6 +139,7 @@ fn help() {
         "doctor",
         "export",
         "fsck",
+        "glossary",
         "history",
         "image",
         "image check",

@@ -3,8 +3,8 @@
 // A command that a person runs talks to that person.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 
 mod allowed;
 mod bench;
@@ -31,6 +31,7 @@ The course:
        [--solution]                of the chapter's own code instead of yours
   diff NN                        compare your code with the chapter's
   next                           the next thing to do
+  book [--serve [PORT] | --open] write the book to target/site/book, and show it
 
 The project:
   test [--no-setup] [SUITE...]   run every suite, or the named ones; install first what they need
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         Some((&"check", rest)) => course::check(&project(), rest),
         Some((&"diff", rest)) => course::diff(&project(), rest),
         Some((&"next", rest)) => course::next(&project(), rest),
+        Some((&"book", rest)) => book(&project(), rest),
         Some((&"test", rest)) => test::main(&project(), rest),
         Some((&"fuzz", rest)) => fuzz::main(&project(), rest),
         Some((&"bench", rest)) => bench::main(&project(), rest),
@@ -68,6 +70,21 @@ fn main() -> ExitCode {
         None => {
             eprintln!("{USAGE}");
             ExitCode::from(2)
+        }
+    }
+}
+
+/// The book is written by a package of its own, so that this one stays small.
+fn book(project: &Path, words: &[&str]) -> ExitCode {
+    let mut cargo = Command::new("cargo");
+    let run = ["run", "--quiet", "--package", "coracle-site", "--"];
+    cargo.current_dir(project).args(run).args(words);
+    match cargo.status() {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("cargo x book cannot start cargo: {error}");
+            ExitCode::FAILURE
         }
     }
 }

@@ -80,6 +80,11 @@ pub(crate) const ALL: &[Suite] = &[
         run: course::suite,
     },
     Suite {
+        name: "book",
+        about: "the book is written, and every link, snippet and session of it is there",
+        run: book,
+    },
+    Suite {
         name: "e2e-root",
         about: "whole tasks, as root",
         run: |context| end_to_end(context, "root"),
@@ -101,7 +106,7 @@ pub(crate) const ALL: &[Suite] = &[
     },
     Suite {
         name: "wasm",
-        about: "core with no feature compiles to WebAssembly",
+        about: "core with no feature compiles to WebAssembly, and so do the chapters on images",
         run: wasm_check,
     },
 ];
@@ -183,6 +188,10 @@ fn build(context: &Context) -> bool {
     cargo(context, &["build", "--workspace", "--bins"]).success
 }
 
+fn book(context: &Context) -> Tally {
+    Tally::one(cargo(context, &["run", "--quiet", "--package", "coracle-site"]).success)
+}
+
 fn wasm_check(context: &Context) -> Tally {
     let Some(toolchain) = wasm::toolchain() else {
         let debian = wasm::packages().join(" ");
@@ -198,7 +207,21 @@ fn wasm_check(context: &Context) -> Tally {
     };
     let mut cargo = wasm::cargo(toolchain, "check", &context.project);
     cargo.args(["--package", "coracle", "--no-default-features"]);
-    Tally::one(command::run(&mut cargo, &context.log).success)
+    let mut tally = Tally::one(command::run(&mut cargo, &context.log).success);
+    // What compiles to WebAssembly calls no system that a reader may not have.
+    let chapters = match course::packages(&context.project) {
+        Ok(chapters) => chapters,
+        Err(message) => {
+            command::append(&context.log, &[message]);
+            return Tally::one(false);
+        }
+    };
+    for chapter in chapters {
+        let mut cargo = wasm::cargo(toolchain, "check", &context.project);
+        cargo.args(["--package", &chapter, "--lib"]);
+        tally.add(&Tally::one(command::run(&mut cargo, &context.log).success));
+    }
+    tally
 }
 
 /// Runs the tests of the named targets, with their output shown: that is where skips are seen.

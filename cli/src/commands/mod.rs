@@ -23,6 +23,7 @@ pub(crate) mod dockerignore_check;
 pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod fsck;
+pub(crate) mod glossary;
 pub(crate) mod history;
 pub(crate) mod image_check;
 pub(crate) mod image_ls_files;

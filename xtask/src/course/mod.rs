@@ -29,6 +29,13 @@ use chapters::Chapter;
 /// What went wrong, in words, with what to do about it.
 type Result<T> = std::result::Result<T, String>;
 
+/// The packages of the chapters on images, which run on any system: 1 to 8.
+pub(crate) fn packages(project: &Path) -> Result<Vec<String>> {
+    let of_images = |chapter: &chapters::Chapter| chapter.number.as_str() <= "08";
+    let chapters = chapters::all(project)?.into_iter().filter(of_images);
+    Ok(chapters.map(|chapter| chapter.package).collect())
+}
+
 /// `cargo x start NN [--force]`: writes the starter of a chapter into the workshop.
 pub(crate) fn start(project: &Path, words: &[&str]) -> ExitCode {
     told(parsed(words, &["--force"]).and_then(|arguments| {

@@ -1,0 +1,92 @@
+//! The book of Coracle: mdBook as a library, with directives that cannot drift from the code.
+//!
+//! ```text
+//!   book       loads, expands, checks and writes the book
+//!   page       one page: finds the directives and what they stand for
+//!     code       {{#code FILE:ANCHOR}}        lines of a compiled file
+//!     session    {{#session CHAPTER/NAME}}    a terminal session that a test executes
+//!     quiz       {{#quiz CHAPTER}}            questions with folded answers
+//!     borrows    {{#borrows CHAPTER}}         what a chapter takes from earlier ones
+//!     scene      {{#layers NAME}}             layers and what is seen, drawn by the engine
+//!     diagram    {{#diagram NAME}}            a picture from a text
+//!     glossary   [[term]]                     a link to the sentence that says what it means
+//!   check      what holds for the whole: links, reading time, one sentence a line
+//! ```
+
+// A command that a person runs talks to that person.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+mod book;
+mod borrows;
+mod check;
+mod code;
+mod diagram;
+mod glossary;
+mod html;
+mod page;
+mod quiz;
+mod scene;
+mod serve;
+mod session;
+
+/// What goes wrong is said in sentences, which name the file.
+type Result<T> = std::result::Result<T, String>;
+
+const USAGE: &str = "Usage:  cargo x book [--serve [PORT] | --open]";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        [] => book::build(&project()).map(|index| println!("written: {}", index.display())),
+        ["--open"] => book::build(&project()).and_then(|index| open(&index)),
+        ["--serve"] => serve::serve(&project(), 3000),
+        ["--serve", port] => match port.parse() {
+            Ok(port) => serve::serve(&project(), port),
+            Err(_) => Err(format!("{port:?} is no port\n\n{USAGE}")),
+        },
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The folder of the workspace: the grandparent of this package's.
+fn project() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.ancestors().nth(2).unwrap_or(package).to_owned()
+}
+
+/// Shows a file in the browser that the desktop has.
+fn open(index: &Path) -> Result<()> {
+    let opener = if cfg!(target_os = "macos") {
+        "open"
+    } else {
+        "xdg-open"
+    };
+    let run = std::process::Command::new(opener).arg(index).status();
+    match run {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err(format!(
+            "open {} in a browser: {opener} cannot",
+            index.display()
+        )),
+    }
+}
+
+/// The text of a file of the project.
+fn read(project: &Path, path: &str) -> Result<String> {
+    std::fs::read_to_string(project.join(path)).map_err(|error| format!("read {path}: {error}"))
+}
