@@ -999,6 +999,24 @@ fn what_steps_take_from_elsewhere_is_read_while_others_run() {
 }
 
 #[test]
+fn what_cannot_be_fetched_is_asked_for_once() {
+    // Whether the step or its reader comes first is chance, so each gets many turns.
+    for _ in 0..200 {
+        let yard = yard(&[]);
+        let meeting = Meeting::default();
+        let fetch = |url: &str, _: &mut dyn std::io::Write| {
+            *meeting.met.lock().unwrap() += 1;
+            Err(format!("fetch {url}: nobody is there"))
+        };
+        let dockerfile = "FROM scratch AS a\nADD https://example.org/a /\n\
+                          FROM scratch\nADD https://example.org/a /\nCOPY --from=a / /\n";
+        let error = build_fetching(&yard, &meeting, dockerfile, &fetch).unwrap_err();
+        assert!(error.to_string().contains("nobody is there"), "{error}");
+        assert_eq!(*meeting.met.lock().unwrap(), 1);
+    }
+}
+
+#[test]
 fn what_is_read_ahead_ends_with_the_build() {
     let yard = yard(&[]);
     let meeting = Meeting::default();

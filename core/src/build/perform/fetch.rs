@@ -70,14 +70,8 @@ impl Performer<'_, '_> {
 
     /// What is at an address, fetched once in a build however many steps want it.
     pub(super) fn content(&self, address: &Address) -> Result<(Digest, u64), BuildError> {
-        let key = Source::Address(address).claim();
-        let _claim = self.shared.claim(&key);
-        if let Some(fetched) = self.shared.fetched(&key) {
-            return fetched;
-        }
-        let content = self.content_now(address)?;
-        self.shared.keep_fetched(key, Ok(content.clone()));
-        Ok(content)
+        self.content_ahead(address);
+        self.shared.fetched(&Source::Address(address).claim())
     }
 
     /// The same before any step asks for it. Why it failed is kept for the step that does.

@@ -182,13 +182,15 @@ impl<'a> Shared<'a> {
         trees.insert(id, tree.clone());
     }
 
-    /// What was fetched, if it was. Why it failed is told once: then the build fails.
-    pub(super) fn fetched(&self, key: &CacheKey) -> Option<Content> {
+    /// What was fetched. Why it failed is told once; whoever asks then is told that the build
+    /// ends.
+    pub(super) fn fetched(&self, key: &CacheKey) -> Content {
         let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Ok(content)) = fetched.get(key) {
-            return Some(Ok(content.clone()));
+        match fetched.get_mut(key) {
+            Some(Ok(content)) => Ok(content.clone()),
+            Some(failed) => std::mem::replace(failed, Err(BuildError::Stopped)),
+            None => Err(BuildError::Stopped),
         }
-        fetched.remove(key)
     }
 
     pub(super) fn is_fetched(&self, key: &CacheKey) -> bool {
