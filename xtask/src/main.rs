@@ -10,6 +10,7 @@ mod allowed;
 mod bench;
 mod command;
 mod course;
+mod failures;
 mod fixtures;
 mod fuzz;
 mod host;

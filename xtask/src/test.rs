@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use crate::allowed::Allowed;
+use crate::failures;
 use crate::report;
 use crate::setup;
 use crate::suites::{self, Context, Suite};
 use crate::tally::Tally;
 
-/// How much of a failing suite's output is shown; the log has all of it.
+/// How much of a suite's output is shown that failed without a failed test; the log has all.
 const SHOWN: usize = 120;
 
 /// Runs what the words after `test` ask for.
@@ -97,15 +98,18 @@ pub(crate) fn fresh(logs: &Path, name: &str) -> Result<std::path::PathBuf, Strin
     Ok(log)
 }
 
-/// Prints the end of a failing suite's log.
+/// Prints why a suite failed: what its failed tests said, or else the end of its log.
 fn show(log: &Path) {
     let text = std::fs::read_to_string(log).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    let hidden = lines.len().saturating_sub(SHOWN);
-    if hidden > 0 {
-        println!("    … {hidden} lines before these are in {}", log.display());
-    }
-    for line in &lines[hidden..] {
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let failures = failures::of_tests(&lines);
+    let shown = if failures.is_empty() {
+        &lines[lines.len().saturating_sub(SHOWN)..]
+    } else {
+        &failures
+    };
+    println!("    … {} lines are in {}", lines.len(), log.display());
+    for line in shown {
         println!("    {line}");
     }
 }
