@@ -7,7 +7,7 @@
 //!  3  the voyages    registry/   build/   runtime/          pull · push · build · run
 //!  2  the hold       store/   image/                        blobs, tags, manifests
 //!  1  the cargo      tree/   layer/   dockerfile/   accounts  values, no I/O
-//!  0  the words      digest   path   reference   spec   diagnostic   event
+//!  0  the words      digest   path   reference   spec   diagnostic   event   proxy
 //! ```
 //!
 //! Rows 0 to 3 do not know that files, sockets, clocks or processes exist, except in the few
@@ -19,6 +19,7 @@ pub mod diagnostic;
 pub mod digest;
 pub mod event;
 pub mod path;
+pub mod proxy;
 pub mod reference;
 pub mod spec;
 

@@ -19,6 +19,7 @@
 pub mod archive;
 pub mod buildah;
 pub mod call;
+pub mod certificates;
 pub mod daemon;
 pub mod docker_registry;
 pub mod fixtures;
@@ -27,6 +28,7 @@ pub mod inside;
 pub mod leaks;
 pub mod person;
 pub mod podman;
+pub mod proxy;
 pub mod registry;
 pub mod sandbox;
 pub mod scene;

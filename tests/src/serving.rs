@@ -22,7 +22,11 @@ pub struct Serving {
 impl Serving {
     /// Starts it over a store below the sandbox's folder, and waits until it listens.
     pub fn start(sandbox: &Sandbox, store: &str, options: &[&str]) -> Self {
-        let address = free_address();
+        Self::start_at(sandbox, free_address(), store, options)
+    }
+
+    /// The same at this address.
+    pub fn start_at(sandbox: &Sandbox, address: SocketAddr, store: &str, options: &[&str]) -> Self {
         let listen = address.to_string();
         let words = ["registry", "serve", "--listen", &listen, "--store", store];
         let call = sandbox

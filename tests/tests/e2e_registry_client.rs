@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use coracle_tests::docker_registry::SlowWay;
-use coracle_tests::{DockerRegistry, Outcome, Sandbox, installed, skip};
+use coracle_tests::{DockerRegistry, Outcome, Sandbox, certificates, installed, skip};
 use rustix::process::Signal;
 
 const PASSWORD: &str = "correct-horse-battery";
@@ -632,7 +632,8 @@ fn a_private_authority_is_trusted_where_it_is_named() {
     if !installed("openssl") || !installed("skopeo") {
         return;
     }
-    certificates(&sandbox);
+    certificates::make(&sandbox, "DNS:localhost,IP:127.0.0.1");
+    sandbox.copy(&sandbox.path().join("ca.crt"), "authorities/ca.crt");
     let file = |name: &str| sandbox.path().join(name).display().to_string();
     let tls = format!(
         ", tls: {{certificate: {}, key: {}}}",
@@ -701,30 +702,6 @@ fn a_private_authority_is_trusted_where_it_is_named() {
         coracle::digest::Digest::of(bytes.as_bytes()).to_string(),
         digest
     );
-}
-
-/// An authority of our own, and a certificate for 127.0.0.1 from it.
-fn certificates(sandbox: &Sandbox) {
-    sandbox.file(
-        "ext",
-        "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n",
-    );
-    for line in [
-        "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -days 2 -subj /CN=test-ca \
-         -addext keyUsage=critical,keyCertSign",
-        "req -x509 -newkey rsa:2048 -nodes -keyout other.key -out other.crt -days 2 \
-         -subj /CN=other-ca -addext keyUsage=critical,keyCertSign",
-        "req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=localhost",
-        "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile ext \
-         -out server.crt",
-    ] {
-        let words = line.split_whitespace();
-        sandbox.stagehand("openssl", words).run().succeeds();
-    }
-    for name in ["ca.crt", "other.crt", "server.crt", "server.key"] {
-        sandbox.give(name);
-    }
-    sandbox.copy(&sandbox.path().join("ca.crt"), "authorities/ca.crt");
 }
 
 #[test]

@@ -5,10 +5,13 @@ pub(crate) mod missing;
 mod settings;
 
 use std::env;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Instant;
 
+use coracle::build::net;
+use coracle::proxy::Proxies;
 use coracle::reference::Reference;
 use coracle::registry::auth::Credentials;
 use coracle::registry::client::{Around, Client};
@@ -83,9 +86,7 @@ impl Registries {
             .map(PathBuf::from),
         );
         known.add_certificates(&directories)?;
-        if variable("CORACLE_OFFLINE").is_some_and(|value| value.as_os_str() != "0") {
-            known.hosts.offline = true;
-        }
+        known.hosts.offline = is_offline();
         for registry in named {
             if let Some(verify) = options.tls_verify {
                 known.verify(registry, verify);
@@ -113,7 +114,7 @@ impl Registries {
     pub(crate) fn for_ever(self) -> Result<Client<'static>, Failure> {
         let Self { known, keeper, .. } = self;
         let known: &'static Known = Box::leak(Box::new(known));
-        let transport = Sockets::new(&known.trust, Patience::default()).map_err(Failure::new)?;
+        let transport = sockets(known)?;
         let started = Instant::now();
         Ok(Client::new(Around {
             transport: Box::leak(Box::new(transport)),
@@ -133,8 +134,7 @@ impl Registries {
         let transport = if let Some(sockets) = self.sockets.get() {
             sockets
         } else {
-            let sockets = Sockets::new(&self.known.trust, Patience::default());
-            let sockets = sockets.map_err(Failure::new)?;
+            let sockets = sockets(&self.known)?;
             self.sockets.get_or_init(|| sockets)
         };
         let started = Instant::now();
@@ -148,6 +148,34 @@ impl Registries {
         });
         Ok(act(&client))
     }
+}
+
+/// The proxies of this process's environment. The error is a sentence.
+fn proxies() -> Result<Proxies, String> {
+    Proxies::from_environment(&|name| env::var(name).ok())
+}
+
+/// Whether nobody but this machine may be asked.
+fn is_offline() -> bool {
+    env::var_os("CORACLE_OFFLINE").is_some_and(|value| value != "0")
+}
+
+/// Writes what is at an http address to `out`. The error is a sentence.
+pub(crate) fn fetch(url: &str, out: &mut dyn Write) -> Result<(), String> {
+    let way = net::Way {
+        proxies: proxies()?,
+        offline: is_offline(),
+    };
+    net::fetch(url, &way, out)
+}
+
+fn sockets(known: &Known) -> Result<Sockets, Failure> {
+    Sockets::new(
+        &known.trust,
+        Patience::default(),
+        proxies().map_err(Failure::new)?,
+    )
+    .map_err(Failure::new)
 }
 
 /// Reads the name of an image for a registry, and says what its parts are when it is wrong.

@@ -115,16 +115,6 @@ pub(super) fn encoded(text: &str) -> String {
     out
 }
 
-/// Whether a host is this machine: `localhost`, `127.0.0.0/8`, `::1`.
-pub(super) fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let number = |text: &str| text.parse::<u8>().is_ok();
-    host.eq_ignore_ascii_case("localhost")
-        || host.to_ascii_lowercase().ends_with(".localhost")
-        || host == "::1"
-        || (host.starts_with("127.") && host.split('.').count() == 4 && host.split('.').all(number))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,28 +160,5 @@ mod tests {
             "https://a/t?service=s&…",
         );
         check("https://a/l?n=2&last=x", "https://a/l?n=2&last=x");
-    }
-
-    #[test]
-    fn this_machine_has_several_names() {
-        for host in [
-            "localhost",
-            "LOCALHOST",
-            "127.0.0.1",
-            "127.1.2.3",
-            "[::1]",
-            "::1",
-        ] {
-            assert!(is_loopback(host), "{host}");
-        }
-        for host in [
-            "127.0.0.1.evil.example",
-            "127.evil",
-            "localhost.evil",
-            "::2",
-            "10.0.0.1",
-        ] {
-            assert!(!is_loopback(host), "{host}");
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::address;
+use crate::proxy;
 
 /// What is known about registries beyond their names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub fn is_loopback(host: &str) -> bool {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,
     };
-    address::is_loopback(name)
+    proxy::is_loopback(name)
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use coracle::build::context::Context;
 use coracle::build::load::{self, Digests};
-use coracle::build::net;
 use coracle::diagnostic::has_errors;
 use coracle::dockerfile::ignore::{self, Ignore};
 use coracle::layer::{compress, tar};
@@ -19,6 +18,7 @@ use super::Options;
 use crate::commands::dockerfile_parse;
 use crate::failure::Failure;
 use crate::output;
+use crate::registries;
 
 /// The sources of a build.
 #[derive(Debug)]
@@ -183,7 +183,7 @@ pub(super) fn fetched<T>(
     let refused = |e: io::Error| Failure::io("make a pipe", &e);
     let (mut from, mut to) = io::pipe().map_err(refused)?;
     std::thread::scope(|scope| {
-        let fetching = scope.spawn(move || net::fetch(url, &mut to));
+        let fetching = scope.spawn(move || registries::fetch(url, &mut to));
         let result = read(&mut from);
         // To the end, so that what the fetching says is about the address and not about the pipe.
         let _ = io::copy(&mut from, &mut io::sink());

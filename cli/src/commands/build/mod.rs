@@ -40,6 +40,7 @@ use crate::failure::{Failure, Outcome};
 use crate::names::{self, Found};
 use crate::output;
 use crate::progress::{Style, Transcript, View, Watcher};
+use crate::registries;
 use crate::registries::missing::{self, Told, When};
 pub(crate) use options::{Options, pairs, platform};
 use options::{jobs, no_cache_stages, plan_options, source_date_epoch, tags};
@@ -200,7 +201,7 @@ fn carry_out(
         context: &sources.context,
         secrets: &secrets,
         agents: &agents,
-        fetch: Some(&build::net::fetch),
+        fetch: Some(&registries::fetch),
     };
     let mut watcher = Watcher::new(View {
         style: if options.quiet {

@@ -4,23 +4,28 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::time::Duration;
 
+use ::http::Uri;
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Proxy, SendBody};
 
+use crate::proxy::Proxies;
 use crate::registry::http::{Body, Request, Response, Transport, TransportError};
 
 /// Connections to whoever is asked.
-///
-/// Proxies are those of the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`); nothing on this
-/// machine is asked through one.
 #[derive(Debug)]
 pub struct Sockets {
+    proxies: Proxies,
     /// For hosts about which nothing is known.
-    usual: Agent,
-    /// For nobody but this machine.
-    loopback: Agent,
+    usual: Ways,
     /// By host, with the port if it is not the usual one.
-    special: BTreeMap<String, Agent>,
+    special: BTreeMap<String, Ways>,
+}
+
+/// An agent for each way: straight, and through each proxy.
+#[derive(Debug)]
+struct Ways {
+    straight: Agent,
+    through: BTreeMap<String, Agent>,
 }
 
 /// Whose certificates are trusted at one host, besides the machine's own list.
@@ -58,35 +63,50 @@ impl Default for Patience {
 impl Sockets {
     /// Sockets that trust the machine's own list of authorities, and at the hosts of `trust` what
     /// stands there. The error is a sentence.
-    pub fn new(trust: &BTreeMap<String, Trust>, patience: Patience) -> Result<Self, String> {
+    pub fn new(
+        trust: &BTreeMap<String, Trust>,
+        patience: Patience,
+        proxies: Proxies,
+    ) -> Result<Self, String> {
         let mut special = BTreeMap::new();
         for (host, trust) in trust {
             let tls = tls(trust).map_err(|why| format!("the certificates for {host}: {why}"))?;
-            let proxy = if crate::registry::hosts::is_loopback(host) {
-                None
-            } else {
-                Proxy::try_from_env()
-            };
-            special.insert(host.clone(), agent(tls, proxy, patience));
+            special.insert(host.clone(), Ways::new(&tls, patience, &proxies)?);
         }
-        let own = || {
-            TlsConfig::builder()
-                .root_certs(RootCerts::PlatformVerifier)
-                .build()
-        };
+        let own = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier);
+        let usual = Ways::new(&own.build(), patience, &proxies)?;
         Ok(Self {
-            usual: agent(own(), Proxy::try_from_env(), patience),
-            loopback: agent(own(), None, patience),
+            proxies,
+            usual,
             special,
         })
     }
 
-    fn agent(&self, host: &str) -> &Agent {
-        match self.special.get(host) {
-            Some(agent) => agent,
-            None if crate::registry::hosts::is_loopback(host) => &self.loopback,
-            None => &self.usual,
+    /// Who talks to a host; the host has its port if that is not the usual one.
+    fn agent(&self, uri: &Uri) -> &Agent {
+        let host = uri.authority().map_or("", |authority| authority.as_str());
+        let ways = self.special.get(host).unwrap_or(&self.usual);
+        let scheme = uri.scheme_str().unwrap_or_default();
+        let host = uri.host().unwrap_or_default();
+        let proxy = self.proxies.of(scheme, host, uri.port_u16());
+        let through = proxy.and_then(|proxy| ways.through.get(proxy));
+        through.unwrap_or(&ways.straight)
+    }
+}
+
+impl Ways {
+    fn new(tls: &TlsConfig, patience: Patience, proxies: &Proxies) -> Result<Self, String> {
+        let mut through = BTreeMap::new();
+        for address in proxies.all() {
+            let proxy =
+                Proxy::new(address).map_err(|e| format!("a proxy of the environment: {e}"))?;
+            let agent = agent(tls.clone(), Some(proxy), patience);
+            through.insert(address.to_owned(), agent);
         }
+        Ok(Self {
+            straight: agent(tls.clone(), None, patience),
+            through,
+        })
     }
 }
 
@@ -94,7 +114,7 @@ impl Transport for Sockets {
     fn send(&self, request: Request) -> Result<Response, TransportError> {
         let uri = request.uri();
         let host = uri.authority().map_or("", |a| a.as_str()).to_owned();
-        let agent = self.agent(&host);
+        let agent = self.agent(uri);
         let sends = !matches!(request.method().as_str(), "GET" | "HEAD" | "DELETE");
         let (head, body) = request.into_parts();
         let answer = if sends {
