@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 use super::{BUFFER, Layout};
 use crate::digest::{Algorithm, Digest, DigestError, Hasher, Hashing};
@@ -83,11 +85,90 @@ impl Write for Temporary {
     }
 }
 
+/// How many bytes are written before the disk is asked to take them.
+const PIECE: usize = 16 << 20;
+
+/// A file that goes to the disk while it is still being written: the disk works while the next
+/// bytes are fetched and hashed, and whoever waits for it in the end waits for the last piece.
+struct Flowing {
+    file: Temporary,
+    /// How many bytes nobody has asked the disk to take.
+    new: usize,
+    disk: Option<Disk>,
+}
+
+/// A thread that waits for the disk.
+struct Disk {
+    ask: SyncSender<()>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl Flowing {
+    fn new(file: Temporary) -> Self {
+        Self {
+            file,
+            new: 0,
+            disk: None,
+        }
+    }
+
+    /// Asks the disk to take what there is. While it is busy, the next question waits.
+    fn flow(&mut self) {
+        if self.disk.is_none() {
+            // Without a thread it is as it would be without flowing: all waiting is in the end.
+            self.disk = self.file.file.try_clone().and_then(Disk::start).ok();
+        }
+        let asked = self.disk.as_ref().map(|disk| disk.ask.try_send(()));
+        if asked.is_none_or(|asked| asked.is_ok()) {
+            self.new = 0;
+        }
+    }
+
+    /// The file, all of it on the disk.
+    fn finish(self) -> Result<Temporary, StoreError> {
+        let waited = self.disk.map_or(Ok(()), Disk::end);
+        let synced = waited.and_then(|()| self.file.file.sync_data());
+        synced.map_err(io_at("sync", &self.file.path))?;
+        Ok(self.file)
+    }
+}
+
+impl Disk {
+    fn start(file: File) -> io::Result<Self> {
+        let (ask, asked) = sync_channel(1);
+        let wait = move || asked.iter().try_for_each(|()| file.sync_data());
+        let thread = std::thread::Builder::new().spawn(wait)?;
+        Ok(Self { ask, thread })
+    }
+
+    /// Why the disk failed, which it tells only once.
+    fn end(self) -> io::Result<()> {
+        drop(self.ask);
+        let ended = self.thread.join();
+        ended.unwrap_or_else(|_| Err(io::Error::other("the thread that waits for it died")))
+    }
+}
+
+impl Write for Flowing {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(buf)?;
+        self.new += written;
+        if self.new >= PIECE {
+            self.flow();
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
 /// A blob under way in a layout.
 pub(super) struct FileWriter {
     layout: Layout,
     /// Bytes are gathered first and hashed when they are written, in large pieces.
-    file: BufWriter<Hashing<Temporary>>,
+    file: BufWriter<Hashing<Flowing>>,
     /// As long as the file is under way, nobody sweeps.
     _hold: Hold,
 }
@@ -99,7 +180,7 @@ impl FileWriter {
         let temporary = Temporary::new(&layout.root.join("tmp"))?;
         Ok(Self {
             layout: layout.clone(),
-            file: BufWriter::with_capacity(BUFFER, Hashing::new(temporary)),
+            file: BufWriter::with_capacity(BUFFER, Hashing::new(Flowing::new(temporary))),
             _hold: hold,
         })
     }
@@ -118,7 +199,7 @@ impl Write for FileWriter {
 impl BlobWriter for FileWriter {
     fn commit(self: Box<Self>, expected: Option<&Digest>) -> Result<(Digest, u64), StoreError> {
         let layout = self.layout;
-        let (temporary, mut actual, size) = match self.file.into_inner() {
+        let (flowing, mut actual, size) = match self.file.into_inner() {
             Ok(hashing) => hashing.finish(),
             Err(e) => {
                 let path = layout.root.join("tmp");
@@ -127,7 +208,7 @@ impl BlobWriter for FileWriter {
         };
         if let Some(expected) = expected {
             if expected.algorithm() == Algorithm::Sha512 {
-                actual = sha512_of(&temporary)?;
+                actual = sha512_of(&flowing.file)?;
             }
             if *expected != actual {
                 return Err(StoreError::Corrupt(DigestError::Mismatch {
@@ -136,8 +217,7 @@ impl BlobWriter for FileWriter {
                 }));
             }
         }
-        let synced = temporary.file.sync_data();
-        synced.map_err(io_at("sync", &temporary.path))?;
+        let temporary = flowing.finish()?;
         let path = layout.blob_path(&actual);
         if actual.algorithm() == Algorithm::Sha512 {
             let directory = layout.blob_directory(Algorithm::Sha512);
@@ -183,5 +263,34 @@ pub(super) fn damaged(path: &Path, reason: &(impl ToString + ?Sized)) -> StoreEr
     StoreError::Damaged {
         what: path.display().to_string(),
         reason: reason.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::BlobStore;
+
+    #[test]
+    fn a_blob_of_several_pieces_is_whole() {
+        let place = tempfile::tempdir().unwrap();
+        let store = Layout::open(place.path()).unwrap();
+        let bytes: Vec<u8> = (0..PIECE / 4).flat_map(usize::to_le_bytes).collect();
+        let mut writer = store.create().unwrap();
+        writer.write_all(&bytes).unwrap();
+        let (digest, size) = writer.commit(Some(&Digest::of(&bytes))).unwrap();
+        assert_eq!(size, 2 * PIECE as u64);
+        let kept = fs::read(store.blob_path(&digest)).unwrap();
+        assert!(kept == bytes, "other bytes");
+        assert_eq!(fs::read_dir(place.path().join("tmp")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_the_disk_said_in_between_is_not_lost() {
+        // A pipe has no disk, so it cannot be brought there.
+        let (_read, write) = io::pipe().unwrap();
+        let disk = Disk::start(File::from(std::os::fd::OwnedFd::from(write))).unwrap();
+        disk.ask.send(()).unwrap();
+        assert_eq!(disk.end().unwrap_err().kind(), ErrorKind::InvalidInput);
     }
 }
