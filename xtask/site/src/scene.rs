@@ -52,7 +52,12 @@ fn table(scene: &Scene) -> Result<String> {
         let layer = layer(named)?;
         for hide in &layer.hides {
             let (Whiteout::Path(path) | Whiteout::Below(path)) = hide;
-            mark(path, number, "hidden");
+            if let Whiteout::Path(_) = hide {
+                mark(path, number, "hidden");
+            }
+            for (below, _) in tree.below(path) {
+                mark(below, number, "hidden");
+            }
         }
         for (path, _) in &layer.adds {
             let what = if tree.get(path).is_some() {
@@ -132,10 +137,10 @@ mod tests {
 about = \"Two layers.\"
 [[layer]]
 name = \"lower\"
-adds = { \"d/\" = \"\", \"d/a\" = \"one\", \"d/b\" = \"gone\" }
+adds = { \"d/\" = \"\", \"d/a\" = \"one\", \"d/b\" = \"gone\", \"o/\" = \"\", \"o/x\" = \"old\" }
 [[layer]]
 name = \"upper\"
-hides = [\"d/b\"]
+hides = [\"d/b\", \"o/*\"]
 adds = { \"d/a\" = \"two\", \"e\" = \"<e>\" }
 ";
         let table = table(&toml::from_str(scene).unwrap()).unwrap();
@@ -143,6 +148,8 @@ adds = { \"d/a\" = \"two\", \"e\" = \"<e>\" }
             "<th><code>d</code></th><td class=\"new\">new</td><td class=\"none\"></td><td>a directory</td>",
             "<th><code>d/a</code></th><td class=\"new\">new</td><td class=\"changed\">changed</td><td>two</td>",
             "<th><code>d/b</code></th><td class=\"new\">new</td><td class=\"hidden\">hidden</td><td></td>",
+            "<th><code>o</code></th><td class=\"new\">new</td><td class=\"none\"></td><td>a directory</td>",
+            "<th><code>o/x</code></th><td class=\"new\">new</td><td class=\"hidden\">hidden</td><td></td>",
             "<th><code>e</code></th><td class=\"none\"></td><td class=\"new\">new</td><td>&lt;e&gt;</td>",
         ] {
             assert!(table.contains(row), "{row} is not in\n{table}");
