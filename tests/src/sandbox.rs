@@ -63,6 +63,15 @@ impl Sandbox {
         self.path().join("bin/coracle")
     }
 
+    /// A chapter's program, put where the sandbox's person can execute it.
+    pub fn chapter(&self, name: &str) -> PathBuf {
+        let built = std::env::current_exe().unwrap();
+        let built = built.parent().unwrap().parent().unwrap().join(name);
+        let placed = self.path().join("bin").join(name);
+        place_program(&built, &placed);
+        placed
+    }
+
     /// A call of `coracle` by the sandbox's person, in the sandbox's folder.
     pub fn coracle(&self, words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Call {
         self.program(&self.binary(), words)
