@@ -3,7 +3,7 @@
 // A test ends loudly when its own set-up fails.
 #![allow(clippy::unwrap_used)]
 
-use coracle_tests::{Sandbox, installed};
+use coracle_tests::{DockerRegistry, Sandbox, Serving, installed};
 
 /// The layout that chapter 4 writes is one to skopeo, which finds the same digests in it.
 #[test]
@@ -35,4 +35,46 @@ fn skopeo_reads_the_layout_of_chapter_4() {
         let config = config.args([format!("oci:shelf:{name}")]).run().succeeds();
         assert_eq!(config.line(), "[python app.py]");
     }
+}
+
+/// Ours with a login, and Debian's.
+#[test]
+fn chapter_5_pushes_to_real_registries_and_pulls_from_them() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    sandbox.file("base", "a base");
+    sandbox.file("program", "a program");
+    // The user `ann` with the password `secret`.
+    sandbox.file(
+        "users",
+        "ann:$2b$04$c6UTfHJY/sZc284z6pM38OWtB5wEPkkLhKXUjb1krgfCTkXM0DCRK\n",
+    );
+    sandbox.file("signing", [7; 32]);
+    let login = ["--htpasswd", "users", "--token-secret", "signing"];
+    let ours = Serving::start(&sandbox, "store", &login);
+    let registry = sandbox.chapter("registry");
+    let call = |words: &[&str]| {
+        let call = sandbox.program(&registry, words);
+        call.env("REGISTRY_USER", "ann:secret").run()
+    };
+    call(&["make", "shelf", "app:1", "base", "program"]).succeeds();
+    let nobody = ["push", "shelf", "app:1", &ours.image("team/app:1")];
+    let nobody = sandbox.program(&registry, nobody).run().fails();
+    nobody.complains(&["asking for a token"]);
+    let theirs = DockerRegistry::start(&sandbox, "theirs", "", "");
+    let theirs = theirs.iter().map(|theirs| theirs.image("team/app:1"));
+    for place in theirs.chain([ours.image("team/app:1")]) {
+        call(&["push", "shelf", "app:1", &place]).succeeds();
+        let again = call(&["push", "shelf", "app:1", &place]).succeeds();
+        again.says(&["already exists", "0 bytes sent"]);
+        let elsewhere = format!("elsewhere-{}", place.len());
+        call(&["pull", &elsewhere, &place, "app:1"]).succeeds();
+        let index = |shelf: &str| {
+            let path = sandbox.path().join(shelf).join("index.json");
+            std::fs::read_to_string(path).unwrap()
+        };
+        assert_eq!(index("shelf"), index(&elsewhere));
+    }
+    ours.ends_well();
 }

@@ -67,6 +67,11 @@ pub fn accepted<T, E: Display>(case: &str, seen: Result<T, E>) -> T {
 /// Runs the sessions of the book in `tests/sessions` with the program `name`, which is `binary`,
 /// or the one that `CORACLE_BIN` names: it may be written in any language.
 pub fn sessions(name: &'static str, binary: &str) {
+    sessions_with(name, binary, &[]);
+}
+
+/// The same with environment variables.
+pub fn sessions_with(name: &'static str, binary: &str, variables: &[(&str, &str)]) {
     let there = std::fs::read_dir("tests/sessions")
         .into_iter()
         .flatten()
@@ -77,7 +82,11 @@ pub fn sessions(name: &'static str, binary: &str) {
     assert!(count > 0, "tests/sessions holds no session");
     let chosen = std::env::var_os("CORACLE_BIN");
     let path = chosen.as_deref().map_or(Path::new(binary), Path::new);
-    trycmd::TestCases::new()
+    let cases = trycmd::TestCases::new();
+    for (variable, value) in variables {
+        cases.env(*variable, *value);
+    }
+    cases
         .register_bin(name, path)
         .case("tests/sessions/*.trycmd");
 }
