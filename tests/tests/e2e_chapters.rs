@@ -78,3 +78,22 @@ fn chapter_5_pushes_to_real_registries_and_pulls_from_them() {
     }
     ours.ends_well();
 }
+
+/// The digest that chapter 7 predicts is the one that `coracle build` prints.
+#[test]
+fn chapter_7_builds_what_the_command_builds() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    sandbox.file("app/requirements.txt", "fastapi\n");
+    sandbox.file("app/src/main.py", "print(1)\n");
+    let dockerfile = "FROM scratch\nWORKDIR /usr/local/app\nCOPY requirements.txt ./\n\
+                      COPY src ./src\nEXPOSE 5000\nUSER app\nCMD [\"python\"]\n";
+    sandbox.file("app/Dockerfile", dockerfile);
+    let built = sandbox.program(&sandbox.chapter("builder"), ["image", "app"]);
+    let built = built.run().succeeds();
+    let ours = sandbox.coracle(["build", "-q", "--platform", "linux/amd64", "app"]);
+    let ours = ours.run().succeeds();
+    let short = &ours.line()["sha256:".len()..][..12];
+    built.says(&[&format!("{short}  is the image")]);
+}
