@@ -41,7 +41,8 @@ pub struct Descriptor {
 pub struct Manifest {
     /// Always 2, since there were two formats before this one.
     pub schema_version: u32,
-    /// [`media::MANIFEST`].
+    /// [`media::MANIFEST`]; others may leave it out.
+    #[serde(default)]
     pub media_type: String,
     /// How it is run.
     pub config: Descriptor,
@@ -56,7 +57,8 @@ pub struct Manifest {
 pub struct Index {
     /// Always 2.
     pub schema_version: u32,
-    /// [`media::INDEX`].
+    /// [`media::INDEX`]; others may leave it out.
+    #[serde(default)]
     pub media_type: String,
     /// What it lists.
     pub manifests: Vec<Descriptor>,

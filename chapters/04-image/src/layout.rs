@@ -80,11 +80,15 @@ impl Layout {
     // ANCHOR_END: read
 
     // ANCHOR: index
-    /// Every name with what it points to, in the order of the names.
+    /// Every name with what it points to, in the order of the names; what has none is called by
+    /// its digest.
     pub fn tags(&self) -> Result<Vec<(String, Descriptor)>> {
         let index: Index = serde_json::from_slice(&fs::read(self.root.join("index.json"))?)?;
-        let named = |entry: Descriptor| Some((entry.annotations.get(NAME)?.clone(), entry));
-        let mut tags: Vec<_> = index.manifests.into_iter().filter_map(named).collect();
+        let named = |entry: Descriptor| match entry.annotations.get(NAME) {
+            Some(name) => (name.clone(), entry),
+            None => (entry.digest.to_string(), entry),
+        };
+        let mut tags: Vec<_> = index.manifests.into_iter().map(named).collect();
         tags.sort_by(|one, other| one.0.cmp(&other.0));
         Ok(tags)
     }

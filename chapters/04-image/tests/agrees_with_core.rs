@@ -1,15 +1,20 @@
 //! The miniature and core read each other's layouts, and find the same garbage.
 
+#![cfg(unix)] // core's store on disk is made for Unix
 #![allow(clippy::unwrap_used)] // helpers of tests may panic, too
 
 mod scene;
 
 use ch04_image::{Config, Manifest, build};
-use coracle::image::{self, Image};
-use coracle::spec::Platform;
+use coracle::image::{self, Draft, Image};
+use coracle::layer::Layer;
+use coracle::spec::{self, Document, Platform};
 use coracle::store::layout::Layout as Core;
 use coracle::store::{BlobStore as _, TagStore as _, gc};
 use oci_spec::image::{ImageConfiguration, ImageIndex, ImageManifest};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
 use scene::{layout, words};
 use tempfile::TempDir;
 
@@ -59,6 +64,81 @@ fn both_find_the_same_garbage() {
     let theirs: Vec<_> = theirs.into_iter().map(|(digest, _)| digest).collect();
     assert_eq!(theirs.len(), 3);
     assert_eq!(layout.garbage().unwrap(), theirs);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Any images that share layers, and names that were moved between them.
+    #[test]
+    fn both_find_the_same_garbage_in_any_layout(
+        images in vec(vec(0..4u8, 0..4), 1..5),
+        names in vec((0..3u8, any::<Index>()), 0..6),
+        nameless in vec(any::<Index>(), 0..2),
+    ) {
+        let (place, layout) = layout();
+        let build = |layers: &Vec<u8>| {
+            let layer = |content: &u8| (vec![*content], format!("layer {content}"));
+            let layers: Vec<_> = layers.iter().map(layer).collect();
+            build(&layout, &[], &layers).unwrap().0
+        };
+        let images: Vec<_> = images.iter().map(build).collect();
+        let nameless: Vec<_> = nameless.iter().map(|at| at.get(&images).clone()).collect();
+        scene::list(&place, &nameless);
+        for (name, at) in names {
+            layout.tag(&format!("app:{name}"), at.get(&images)).unwrap();
+        }
+        let core = Core::open(place.path().join("shelf")).unwrap();
+        let theirs = gc::unreachable(&core, &[]).unwrap();
+        let theirs: Vec<_> = theirs.into_iter().map(|(digest, _)| digest).collect();
+        prop_assert_eq!(layout.garbage().unwrap(), theirs);
+    }
+}
+
+/// What core understands of a document, and writes again, says the same to the miniature.
+#[test]
+fn the_documents_lose_nothing_on_the_way_through_core() {
+    let (_place, layout, _core) = scene();
+    for (_, pointer) in layout.tags().unwrap() {
+        let bytes = layout.read(&pointer).unwrap();
+        let ours: Manifest = serde_json::from_slice(&bytes).unwrap();
+        let theirs: spec::Manifest = serde_json::from_slice(&bytes).unwrap();
+        assert!(theirs.extra.is_empty(), "{:?}", theirs.extra);
+        let again = Document::write(theirs).unwrap();
+        assert_eq!(ours, serde_json::from_slice(again.bytes()).unwrap());
+
+        let bytes = layout.read(&ours.config).unwrap();
+        let ours: Config = serde_json::from_slice(&bytes).unwrap();
+        let theirs: spec::ImageConfig = serde_json::from_slice(&bytes).unwrap();
+        assert!(theirs.extra.is_empty(), "{:?}", theirs.extra);
+        let again = Document::write(theirs).unwrap();
+        assert_eq!(ours, serde_json::from_slice(again.bytes()).unwrap());
+    }
+}
+
+#[test]
+fn what_core_builds_the_miniature_reads() {
+    let (_place, layout, core) = scene();
+    let mut draft = Draft {
+        config: spec::ImageConfig::scratch(&Platform::linux("amd64")),
+        layers: Vec::new(),
+    };
+    draft.config.config.cmd = words("run");
+    let layer = image::store_layer(&core, &Layer::default()).unwrap();
+    let history = spec::History {
+        created_by: Some("nothing".to_owned()),
+        ..spec::History::default()
+    };
+    draft.push(layer.clone(), history);
+    let theirs = draft.commit(&core).unwrap();
+    core.tag("theirs:1", &theirs.descriptor).unwrap();
+
+    let parts = layout.walk(&layout.resolve("theirs:1").unwrap()).unwrap();
+    let digests: Vec<_> = parts[1..].iter().map(|part| &part.digest).collect();
+    assert_eq!(digests, [theirs.id(), &layer.blob.digest]);
+    let config: Config = serde_json::from_slice(&layout.read(&parts[1]).unwrap()).unwrap();
+    assert_eq!(config.config.cmd, words("run"));
+    assert_eq!(config.rootfs.diff_ids, [layer.diff_id.0]);
 }
 
 #[test]

@@ -6,6 +6,8 @@
 
 mod scene;
 
+use std::fs;
+
 use ch04_image::{build, media};
 use coracle::digest::Digest;
 use lesson::{accepted, same};
@@ -41,6 +43,15 @@ fn every_part_is_stored() {
         &layout.blobs().unwrap().len(),
         &4,
     );
+}
+
+#[test]
+fn every_byte_that_is_written_is_counted() {
+    let (_place, layout) = layout();
+    let (_, written) = accepted("building", build(&layout, &[], &layers(&["base", "app"])));
+    let size = |digest| fs::metadata(layout.path(&digest)).unwrap().len();
+    let stored = layout.blobs().unwrap().into_iter().map(size).sum();
+    same("bytes written", &written, &stored);
 }
 
 #[test]

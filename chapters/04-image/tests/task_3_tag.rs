@@ -45,6 +45,22 @@ fn other_names_stay() {
 }
 
 #[test]
+fn what_others_wrote_stays_too() {
+    let (place, layout) = layout();
+    let (one, two) = (image(&layout, "one", &[]), image(&layout, "two", &[]));
+    // An entry with another word about it, and one without a name, as skopeo leaves them.
+    let mut noted = one.clone();
+    let note = ("org.example.note".to_owned(), "keep".to_owned());
+    noted.annotations.extend([note]);
+    scene::list(&place, &[scene::named("app:1", &noted), two.clone()]);
+    let before = layout.tags().unwrap();
+    accepted("tagging", layout.tag("app:2", &two));
+    let mut after = accepted("listing", layout.tags());
+    after.retain(|(name, _)| name != "app:2");
+    same("the other entries", &after, &before);
+}
+
+#[test]
 fn a_name_that_is_taken_moves_and_back() {
     let (place, layout) = layout();
     let (one, two) = (image(&layout, "one", &[]), image(&layout, "two", &[]));

@@ -8,10 +8,11 @@ mod scene;
 
 use std::fs;
 
-use ch04_image::{Descriptor, media};
+use ch04_image::{Descriptor, Layout, media};
 use coracle::digest::Digest;
 use lesson::{accepted, refused, same};
 use scene::{digests, image, layout};
+use tempfile::TempDir;
 
 #[test]
 fn the_tree_has_a_manifest_a_config_and_layers() {
@@ -26,30 +27,39 @@ fn the_tree_has_a_manifest_a_config_and_layers() {
     same("the layers", &digests(&parts[2..]), &layers);
 }
 
+/// A layout with one image, and a part of it: the config, and the layer.
+fn parts() -> impl Iterator<Item = (&'static str, TempDir, Layout, Descriptor, Digest)> {
+    ["the config", "the layer"].into_iter().map(|part| {
+        let (place, layout) = layout();
+        let pointer = image(&layout, "run", &["base"]);
+        let base = Digest::of(b"base");
+        let leaf = |digest: &Digest| *digest != pointer.digest && *digest != base;
+        let config = layout.blobs().unwrap().into_iter().find(leaf).unwrap();
+        let digest = if part == "the layer" { base } else { config };
+        (part, place, layout, pointer, digest)
+    })
+}
+
 #[test]
 fn a_part_that_is_missing_is_named() {
-    let (_place, layout) = layout();
-    let pointer = image(&layout, "run", &["base"]);
-    let base = Digest::of(b"base");
-    fs::remove_file(layout.path(&base)).unwrap();
-    refused(
-        "the layer removed",
-        layout.walk(&pointer),
-        &format!("{base} is missing"),
-    );
+    for (part, _place, layout, pointer, digest) in parts() {
+        fs::remove_file(layout.path(&digest)).unwrap();
+        let case = format!("{part} removed");
+        let word = format!("{digest} is missing");
+        refused(&case, layout.walk(&pointer), &word);
+    }
 }
 
 #[test]
 fn a_part_that_is_damaged_is_named() {
-    let (_place, layout) = layout();
-    let pointer = image(&layout, "run", &["base"]);
-    let base = Digest::of(b"base");
-    fs::write(layout.path(&base), "bass").unwrap();
-    refused(
-        "one letter changed",
-        layout.walk(&pointer),
-        &format!("{base} is damaged"),
-    );
+    for (part, _place, layout, pointer, digest) in parts() {
+        let mut bytes = fs::read(layout.path(&digest)).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(layout.path(&digest), bytes).unwrap();
+        let case = format!("one bit of {part} changed");
+        let word = format!("{digest} is damaged");
+        refused(&case, layout.walk(&pointer), &word);
+    }
 }
 
 #[test]

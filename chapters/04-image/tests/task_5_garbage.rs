@@ -69,6 +69,23 @@ fn without_a_name_all_is_garbage() {
 }
 
 #[test]
+fn garbage_is_listed_in_order() {
+    let (place, layout, ..) = two();
+    name(&place, &[]);
+    let garbage = accepted("nothing named", layout.garbage());
+    same("the garbage", &garbage, &layout.blobs().unwrap());
+}
+
+#[test]
+fn what_is_listed_without_a_name_stays() {
+    let (place, layout, one, two) = two();
+    // An image whose name skopeo gave to another one.
+    scene::list(&place, &[one, scene::named("live", &two)]);
+    let garbage = accepted("an entry without a name", layout.garbage());
+    same("how many blobs are garbage", &garbage.len(), &0);
+}
+
+#[test]
 fn a_second_name_keeps_it_too() {
     let (place, layout, one, _) = two();
     check(

@@ -52,24 +52,24 @@ fn config(command: &str, layers: &[Descriptor]) -> Config {
     }
 }
 
-/// Puts a name into `index.json` without the chapter's own `tag`.
+/// Puts names into `index.json` without the chapter's own `tag`.
 pub(crate) fn name(place: &TempDir, names: &[(&str, &Descriptor)]) {
-    let manifests: Vec<Descriptor> = names
-        .iter()
-        .map(|(name, pointer)| {
-            let mut entry = (*pointer).clone();
-            let key = "org.opencontainers.image.ref.name".to_owned();
-            entry.annotations.insert(key, (*name).to_owned());
-            entry
-        })
-        .collect();
-    let index = ch04_image::Index {
-        schema_version: 2,
-        media_type: media::INDEX.to_owned(),
-        manifests,
-    };
-    let path = place.path().join("shelf/index.json");
-    std::fs::write(path, serde_json::to_vec(&index).unwrap()).unwrap();
+    let entries: Vec<_> = names.iter().map(|(name, to)| named(name, to)).collect();
+    list(place, &entries);
+}
+
+/// The entry of `index.json` that gives a name to what a pointer leads to.
+pub(crate) fn named(name: &str, pointer: &Descriptor) -> Descriptor {
+    let mut entry = pointer.clone();
+    let key = "org.opencontainers.image.ref.name".to_owned();
+    entry.annotations.insert(key, name.to_owned());
+    entry
+}
+
+/// Writes `index.json` as skopeo does, without a word on what it is itself.
+pub(crate) fn list(place: &TempDir, entries: &[Descriptor]) {
+    let index = serde_json::json!({ "schemaVersion": 2, "manifests": entries });
+    std::fs::write(place.path().join("shelf/index.json"), index.to_string()).unwrap();
 }
 
 pub(crate) fn digests(parts: &[Descriptor]) -> Vec<Digest> {
