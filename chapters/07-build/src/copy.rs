@@ -1,5 +1,6 @@
 //! COPY and WORKDIR: the steps that change files.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use coracle::layer::{Layer, diff};
@@ -40,24 +41,31 @@ pub fn copy(
         );
     }
     let mut new = onto.clone();
+    let mut copied = BTreeMap::new();
     for source in sources {
         let path = RootedPath::root().resolve(source);
-        // TASK 2: Put a file where it lands, and of a directory all that it holds below the place.
+        // TASK 2: Note a file under the path where it lands, and of a directory all that it holds.
         if context.is_directory(&path) || path.is_root() {
             directory(&mut new, &place);
             for (below, node) in context.below(&path) {
                 let rest = below.strip(&path).unwrap_or_default();
-                new.insert(place.join(&rest), own(node));
+                copied.insert(place.join(&rest), own(node));
             }
         } else {
             let node = context.get(&path);
             let node = node.ok_or_else(|| format!("{source} is not in the build context"))?;
-            let there = landing(path.name(), destination, &place, onto);
-            new.insert(there, own(node));
+            copied.insert(landing(path.name(), destination, &place, onto), own(node));
         }
         // TASK_END
     }
-    Ok(diff(onto, &new))
+    for (path, node) in &copied {
+        new.insert(path.clone(), Arc::clone(node));
+    }
+    let mut layer = diff(onto, &new);
+    // What is copied is in the layer, also where the same was there before.
+    let adds: BTreeMap<_, _> = layer.adds.into_iter().chain(copied).collect();
+    layer.adds = adds.into_iter().collect();
+    Ok(layer)
 }
 // ANCHOR_END: copy
 

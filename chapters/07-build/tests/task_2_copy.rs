@@ -109,3 +109,15 @@ fn what_is_not_there_is_said() {
 fn what_is_there_is_replaced() {
     check(&["a.txt"], "/a.txt", "", "a.txt=old", "a.txt=a.txt");
 }
+
+#[test]
+fn what_is_there_already_is_copied_all_the_same() {
+    check(&["a.txt"], "/x/", "", "x/ x/a.txt", "x/a.txt=a.txt");
+    check(
+        &["src"],
+        "/x",
+        "",
+        "x/ x/lib/ x/lib/x.py=src/lib/x.py",
+        "x/lib/ x/lib/x.py=src/lib/x.py x/main.py=src/main.py",
+    );
+}
