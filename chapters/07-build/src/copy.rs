@@ -41,7 +41,7 @@ pub fn copy(
         );
     }
     let mut new = onto.clone();
-    let mut copied = BTreeMap::new();
+    let mut copied: BTreeMap<RootedPath, Arc<Node>> = BTreeMap::new();
     for source in sources {
         let path = RootedPath::root().resolve(source);
         // TASK 2: Note a file under the path where it lands, and of a directory all that it holds.
