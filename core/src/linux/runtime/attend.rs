@@ -175,6 +175,21 @@ impl Container {
             .collect())
     }
 
+    /// Waits for the first process of a container whose keeper was killed. It is not our child: the
+    /// kernel kills it a moment after the keeper, and it ends after everything else inside.
+    pub(super) fn wait_for_the_end(&mut self) {
+        // Until it executes the command it holds its end of the line; an error ends the line, too.
+        while self.line_open {
+            self.line_open = self.control.fill().unwrap_or(false);
+        }
+        // It may have been born a moment before, and not yet been listened to.
+        let born = || self.control.descriptor().ok();
+        if let Some(process) = self.process.take().or_else(born) {
+            let mut ended = [PollFd::new(&process, PollFlags::IN)];
+            while poll(&mut ended, None) == Err(rustix::io::Errno::INTR) {}
+        }
+    }
+
     fn wants_input(&self) -> bool {
         self.terminal.as_ref().is_some_and(Connection::wants_input)
             || self.input.as_ref().is_some_and(Input::wants_more)

@@ -178,6 +178,9 @@ pub fn run_until(
         .keeper
         .wait()
         .map_err(|e| SysError::from_io("wait4(keeper)", &e))?;
+    if result.is_err() {
+        container.wait_for_the_end();
+    }
     result?.ok_or_else(|| RunError::Lost {
         how: status.to_string(),
     })
