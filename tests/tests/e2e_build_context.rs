@@ -152,6 +152,11 @@ fn a_context_comes_from_an_http_address() {
     };
     sandbox.file("app/Dockerfile", "FROM scratch\nCOPY . /all/\n");
     sandbox.file("app/sub/file", "file");
+    // What does not pack well, so that half of the archive is more than its first header.
+    let noise: Vec<u8> = (0..4_096_u32)
+        .map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[1])
+        .collect();
+    sandbox.file("app/sub/noise", noise);
     let ours = sandbox.coracle(["build", "-q", "app"]).run().succeeds();
     pack(&sandbox, "--gzip", "app.tgz", "app");
     let archive = std::fs::read(sandbox.path().join("app.tgz")).unwrap();
