@@ -277,7 +277,7 @@ mod tests {
             "members = [\"[0-9][0-9]-*\"]",
             "coracle = { path = \"../core\" }",
             "edition = \"2024\"",
-            "[profile.dev.package.\"*\"]",
+            "[profile.dev.package]",
         ] {
             assert!(manifest.lines().any(|l| l == line), "{line}\n{manifest}");
         }
