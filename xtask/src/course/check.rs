@@ -31,10 +31,20 @@ pub(crate) struct Request {
 
 /// What the compiler made of the code.
 pub(crate) enum Compiled {
-    /// The programs of the tests, by their names.
-    Programs(Vec<(String, PathBuf)>),
+    /// The programs of the tests.
+    Programs(Vec<Program>),
     /// What it said instead, line by line.
     Refused(Vec<String>),
+}
+
+/// The program of a test.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Program {
+    /// The folder of its package.
+    pub(crate) home: PathBuf,
+    /// The test's name: `task_1_pack`.
+    pub(crate) test: String,
+    path: PathBuf,
 }
 
 /// Checks once; the answer is whether everything that was asked for is done.
@@ -55,7 +65,7 @@ pub(crate) fn once(project: &Path, request: &Request) -> Result<bool> {
         "checking {}\n",
         home.strip_prefix(project).unwrap_or(&home).display()
     );
-    let programs = match compile(project, &workspace, chapter)? {
+    let programs = match compile(project, &workspace, Some(chapter))? {
         Compiled::Programs(programs) => programs,
         Compiled::Refused(lines) => {
             told_by_the_compiler(&lines, &home);
@@ -112,66 +122,90 @@ pub(crate) fn watch(project: &Path, request: &Request) -> Result<()> {
     }
 }
 
-/// Compiles the tests of a chapter in a workspace.
-pub(crate) fn compile(project: &Path, workspace: &Path, chapter: &Chapter) -> Result<Compiled> {
+/// Compiles the tests of a chapter, or of all that there are, in a workspace.
+pub(crate) fn compile(
+    project: &Path,
+    workspace: &Path,
+    chapter: Option<&Chapter>,
+) -> Result<Compiled> {
+    let selection = match chapter {
+        Some(chapter) => vec!["--package", &chapter.package],
+        None => vec!["--workspace"],
+    };
     let mut child = Command::new("cargo")
         .current_dir(workspace)
         .env("CARGO_TARGET_DIR", project.join("target"))
-        .args([
-            "test",
-            "--no-run",
-            "--color",
-            "never",
-            "--package",
-            &chapter.package,
-            "--test",
-            "*",
-        ])
+        .args(["test", "--no-run", "--color", "never"])
+        .args(["--message-format", "json-render-diagnostics"])
+        .args(selection)
+        .args(["--test", "*"])
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| format!("start cargo: {error}"))?;
+    let (built, said) = (child.stdout.take(), child.stderr.take());
+    let (built, said) = std::thread::scope(|scope| {
+        let built = scope.spawn(|| built.map(lines_of).unwrap_or_default());
+        let said = told(said.ok_or("cargo says nothing")?, chapter)?;
+        Ok::<_, String>((built.join().unwrap_or_default(), said))
+    })?;
+    let status = child
+        .wait()
+        .map_err(|error| format!("wait for cargo: {error}"))?;
+    if !status.success() {
+        return Ok(Compiled::Refused(said));
+    }
+    let programs = built.iter().filter_map(|line| program(line));
+    Ok(Compiled::Programs(programs.collect()))
+}
+
+/// What cargo says, line by line. Who waits at a terminal is told why.
+fn told(stream: impl Read, chapter: Option<&Chapter>) -> Result<Vec<String>> {
     let mut lines = Vec::new();
-    let mut announced = false;
-    for line in BufReader::new(child.stderr.take().ok_or("cargo says nothing")?).lines() {
+    let mut announced = !std::io::stderr().is_terminal();
+    for line in BufReader::new(stream).lines() {
         let line = line.map_err(|error| format!("read what cargo says: {error}"))?;
         let libraries = ["Compiling", "Downloading", "Updating"];
         let waits = libraries
             .iter()
             .any(|word| line.trim_start().starts_with(word));
-        if waits
-            && !announced
-            && !line.contains(&chapter.package)
-            && std::io::stderr().is_terminal()
-        {
+        let own = chapter.is_some_and(|chapter| line.contains(&chapter.package));
+        if waits && !own && !announced {
             eprintln!("compiling the libraries first; this takes about a minute, once");
             announced = true;
         }
         lines.push(line);
     }
-    let status = child
-        .wait()
-        .map_err(|error| format!("wait for cargo: {error}"))?;
-    if !status.success() {
-        return Ok(Compiled::Refused(lines));
+    Ok(lines)
+}
+
+/// The program that a line of cargo's JSON names; a line is a document, and its texts have no
+/// quotes in them.
+fn program(line: &str) -> Option<Program> {
+    let text = |key: &str| {
+        let (_, rest) = line.split_once(&format!("\"{key}\":\""))?;
+        Some(rest.split_once('"')?.0.replace("\\\\", "\\"))
+    };
+    let path = PathBuf::from(text("executable")?);
+    let source = PathBuf::from(text("src_path")?);
+    if source.parent()?.file_name()? != "tests" {
+        return None;
     }
-    let programs = lines.iter().filter_map(|line| {
-        let (test, path) = line
-            .trim()
-            .strip_prefix("Executable tests/")?
-            .split_once(".rs (")?;
-        Some((test.to_owned(), workspace.join(path.strip_suffix(')')?)))
-    });
-    Ok(Compiled::Programs(programs.collect()))
+    Some(Program {
+        home: Path::new(&text("manifest_path")?).parent()?.to_owned(),
+        test: source.file_stem()?.to_str()?.to_owned(),
+        path,
+    })
 }
 
 /// Runs one test program in the chapter's folder.
-pub(crate) fn run(programs: &[(String, PathBuf)], test: &str, home: &Path) -> Result<Outcome> {
-    let Some((_, program)) = programs.iter().find(|(name, _)| name == test) else {
+pub(crate) fn run(programs: &[Program], test: &str, home: &Path) -> Result<Outcome> {
+    let wanted = |program: &&Program| program.test == test && program.home == home;
+    let Some(Program { path, .. }) = programs.iter().find(wanted) else {
         return Err(format!("cargo built no tests/{test}.rs"));
     };
-    let mut child = Command::new(program)
+    let mut child = Command::new(path)
         .current_dir(home)
         .env("RUST_BACKTRACE", "0")
         .args(["--show-output", "--color", "never"])
@@ -179,7 +213,7 @@ pub(crate) fn run(programs: &[(String, PathBuf)], test: &str, home: &Path) -> Re
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|error| format!("start {}: {error}", program.display()))?;
+        .map_err(|error| format!("start {}: {error}", path.display()))?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let (lines, success) = std::thread::scope(|scope| {
         let stdout = scope.spawn(|| stdout.map(lines_of).unwrap_or_default());
@@ -412,5 +446,29 @@ fn colour(text: &str, code: u8) -> String {
         format!("\u{1b}[{code}m{text}\u{1b}[0m")
     } else {
         text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_of_a_test_is_found_in_what_cargo_says() {
+        let line = |source: &str, executable: &str| {
+            format!(
+                "{{\"reason\":\"compiler-artifact\",\"manifest_path\":\"/p/03-stack/Cargo.toml\",\
+                 \"target\":{{\"src_path\":\"/p/03-stack/{source}\"}},\"executable\":{executable}}}"
+            )
+        };
+        let found = program(&line("tests/task_1_seen.rs", "\"/t/task_1_seen-77\""));
+        let expected = Program {
+            home: "/p/03-stack".into(),
+            test: "task_1_seen".to_owned(),
+            path: "/t/task_1_seen-77".into(),
+        };
+        assert_eq!(found, Some(expected));
+        assert_eq!(program(&line("src/main.rs", "\"/t/stack\"")), None);
+        assert_eq!(program(&line("src/lib.rs", "null")), None);
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Result;
 use super::chapters::{self, Chapter};
-use super::check::{self, Compiled};
+use super::check::{self, Compiled, Program};
 use super::outcome::Outcome;
 use super::task;
 use super::workshop::Workshop;
@@ -22,20 +22,16 @@ pub(crate) fn suite(context: &Context) -> Tally {
             return Tally::one(false);
         }
     };
-    for chapter in &chapters {
-        for (side, found) in [
-            ("starter", starter(&context.project, chapter)),
-            ("solution", solution(&context.project, chapter)),
-        ] {
-            let verdicts = found.unwrap_or_else(|message| vec![(false, message)]);
-            for (well, said) in verdicts {
-                let mark = if well { "ok" } else { "FAILED" };
-                command::append(
-                    &context.log,
-                    &[format!("{mark} {} {side} {said}", chapter.name)],
-                );
-                tally.add(&Tally::one(well));
-            }
+    let project = &context.project;
+    for (side, found) in [
+        ("starter", starters(project, &chapters)),
+        ("solution", solutions(project, &chapters)),
+    ] {
+        let verdicts = found.unwrap_or_else(|message| vec![(false, message)]);
+        for (well, said) in verdicts {
+            let mark = if well { "ok" } else { "FAILED" };
+            command::append(&context.log, &[format!("{mark} {side} {said}")]);
+            tally.add(&Tally::one(well));
         }
     }
     tally
@@ -43,57 +39,66 @@ pub(crate) fn suite(context: &Context) -> Tally {
 
 type Verdicts = Vec<(bool, String)>;
 
-/// A fresh starter compiles, and every task of it is red.
-fn starter(project: &Path, chapter: &Chapter) -> Result<Verdicts> {
+/// Fresh starters compile, and every task of them is red.
+fn starters(project: &Path, chapters: &[Chapter]) -> Result<Verdicts> {
     let workshop = Workshop::of_the_tests(project);
-    workshop.write(project, chapter)?;
-    let home = workshop.copy(chapter);
-    let programs = compiled(project, &workshop.folder, chapter)?;
-    let tasks = task::of(chapter)?;
-    if !(2..=5).contains(&tasks.len()) {
-        return Err(format!("has {} tasks; two to five are meant", tasks.len()));
+    for chapter in chapters {
+        workshop.write(project, chapter)?;
     }
+    let programs = compiled(project, &workshop.folder)?;
     let mut verdicts = Vec::new();
-    for task in tasks {
-        let outcome = check::run(&programs, &task.test, &home)?;
-        let red = matches!(outcome, Outcome::Gap | Outcome::Wrong(_));
-        verdicts.push((red, format!("task {}: {outcome:?}", task.number)));
-    }
-    Ok(verdicts)
-}
-
-/// Every test of the chapter's own code passes, and its page has every heading to be reread.
-fn solution(project: &Path, chapter: &Chapter) -> Result<Verdicts> {
-    let programs = compiled(project, project, chapter)?;
-    let mut verdicts = Vec::new();
-    for (test, _) in &programs {
-        let outcome = check::run(&programs, test, &chapter.folder)?;
-        verdicts.push((outcome == Outcome::Done, format!("{test}: {outcome:?}")));
-    }
-    let page = project
-        .join("book/src")
-        .join(format!("{}.md", chapter.name));
-    let text = std::fs::read_to_string(&page)
-        .map_err(|error| format!("read {}: {error}", page.display()))?;
-    for task in task::of(chapter)? {
-        let heading = |line: &str| line.trim_start_matches('#').trim() == task.reread;
-        let there = text
-            .lines()
-            .any(|line| line.starts_with('#') && heading(line));
+    for chapter in chapters {
+        let name = &chapter.name;
+        let tasks = task::of(chapter)?;
         verdicts.push((
-            there,
-            format!("the heading {:?} of task {}", task.reread, task.number),
+            (2..=5).contains(&tasks.len()),
+            format!("{name} has {} tasks; two to five are meant", tasks.len()),
         ));
+        for task in tasks {
+            let outcome = check::run(&programs, &task.test, &workshop.copy(chapter))?;
+            let red = matches!(outcome, Outcome::Gap | Outcome::Wrong(_));
+            verdicts.push((red, format!("{name} task {}: {outcome:?}", task.number)));
+        }
     }
     Ok(verdicts)
 }
 
-fn compiled(
-    project: &Path,
-    workspace: &Path,
-    chapter: &Chapter,
-) -> Result<Vec<(String, std::path::PathBuf)>> {
-    match check::compile(project, workspace, chapter)? {
+/// Every test of the chapters' own code passes, and their pages have every heading to be reread.
+fn solutions(project: &Path, chapters: &[Chapter]) -> Result<Verdicts> {
+    let programs = compiled(project, project)?;
+    let mut verdicts = Vec::new();
+    for chapter in chapters {
+        let name = &chapter.name;
+        for program in programs.iter().filter(|p| p.home == chapter.folder) {
+            let test = &program.test;
+            let outcome = check::run(&programs, test, &chapter.folder)?;
+            verdicts.push((
+                outcome == Outcome::Done,
+                format!("{name} {test}: {outcome:?}"),
+            ));
+        }
+        let page = project.join("book/src").join(format!("{name}.md"));
+        let text = std::fs::read_to_string(&page)
+            .map_err(|error| format!("read {}: {error}", page.display()))?;
+        for task in task::of(chapter)? {
+            let heading = |line: &str| line.trim_start_matches('#').trim() == task.reread;
+            let there = text
+                .lines()
+                .any(|line| line.starts_with('#') && heading(line));
+            let said = format!(
+                "{name} has the heading {:?} of task {}",
+                task.reread, task.number
+            );
+            verdicts.push((there, said));
+        }
+    }
+    Ok(verdicts)
+}
+
+/// The tests of a whole workspace: one selection of packages is one set of features, so that every
+/// library is compiled once and not once for each chapter.
+fn compiled(project: &Path, workspace: &Path) -> Result<Vec<Program>> {
+    match check::compile(project, workspace, None)? {
         Compiled::Programs(programs) => Ok(programs),
         Compiled::Refused(lines) => Err(format!("does not compile:\n{}", lines.join("\n"))),
     }
