@@ -11,7 +11,7 @@ use crate::command;
 use crate::fixtures;
 use crate::wasm;
 
-/// What is called: a program, the Debian package that has it, and how the names of the suites
+/// What is called: a program, the Debian packages that have it, and how the names of the suites
 /// begin that call it, or of the benchmark.
 const PROGRAMS: &[(&str, &str, &[&str])] = &[
     ("bsdtar", "libarchive-tools", &["e2e"]),
@@ -25,6 +25,7 @@ const PROGRAMS: &[(&str, &str, &[&str])] = &[
     ("debootstrap", "debootstrap", &["e2e", BENCH]),
     ("docker-registry", "docker-registry", &["e2e", BENCH]),
     ("dockerd", "docker.io", &["e2e", BENCH]),
+    ("hunspell", "hunspell hunspell-en-gb", &["book"]),
     ("ip", "iproute2", &["e2e", BENCH]),
     ("iptables", "iptables", &["e2e", BENCH]),
     ("jq", "jq", &[BENCH]),
@@ -64,7 +65,8 @@ pub(crate) fn prepare(names: &[&str], project: &Path, log: &Path) {
     let any = |families: &[&str]| families.iter().any(|family| wanted(family));
     let called = PROGRAMS.iter().filter(|(.., families)| any(families));
     let missing = called.filter(|(program, ..)| !command::found(program));
-    packages.extend(missing.map(|(_, package, _)| (*package).to_owned()));
+    let their = missing.flat_map(|(_, packages, _)| packages.split(' '));
+    packages.extend(their.map(str::to_owned));
     if !packages.is_empty() {
         install(&packages, log);
     }

@@ -81,7 +81,7 @@ pub(crate) const ALL: &[Suite] = &[
     },
     Suite {
         name: "book",
-        about: "the book is written, and every link, snippet and session of it is there",
+        about: "the book is written, every link, snippet and session of it is there, every word is one",
         run: book,
     },
     Suite {
@@ -189,7 +189,17 @@ fn build(context: &Context) -> bool {
 }
 
 fn book(context: &Context) -> Tally {
-    Tally::one(cargo(context, &["run", "--quiet", "--package", "coracle-site"]).success)
+    let site = ["run", "--quiet", "--package", "coracle-site", "--"];
+    let mut tally = Tally::one(cargo(context, &site).success);
+    if command::found("hunspell") {
+        let spelling = cargo(context, &[&site[..], &["--spelling"]].concat());
+        tally.add(&Tally::one(spelling.success));
+    } else {
+        let debian = "apt-get install hunspell hunspell-en-gb";
+        let reason = format!("spelling needs root, to install hunspell. On Debian: {debian}");
+        tally.add(&Tally::skipped(reason));
+    }
+    tally
 }
 
 fn wasm_check(context: &Context) -> Tally {

@@ -17,7 +17,7 @@ pub(crate) const TARGET: &str = "target/site/book";
 /// Writes the book, and returns its first page. A book with a problem is not written.
 pub(crate) fn build(project: &Path) -> Result<PathBuf> {
     let sources = check::sources(project)?;
-    let mut problems = check::sources_problems(&sources);
+    let mut problems = check::sources_problems(project, &sources);
     problems.extend(borrows::problems(project)?);
     if !problems.is_empty() {
         return Err(problems.join("\n"));

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::{Result, page, read};
+use crate::{Result, page, places, read};
 
 /// How many words a chapter's page may have: fifteen minutes at 120 words a minute, which is slow,
 /// because code and terms are read slowly.
@@ -39,7 +39,7 @@ pub(crate) fn sources(project: &Path) -> Result<Vec<Source>> {
 }
 
 /// What is wrong with the sources.
-pub(crate) fn sources_problems(sources: &[Source]) -> Vec<String> {
+pub(crate) fn sources_problems(project: &Path, sources: &[Source]) -> Vec<String> {
     let mut problems = Vec::new();
     let summary = sources.iter().find(|source| source.name == "SUMMARY.md");
     for source in sources {
@@ -47,6 +47,10 @@ pub(crate) fn sources_problems(sources: &[Source]) -> Vec<String> {
         let listed = |summary: &&Source| summary.text.contains(&format!("({name})"));
         if name != "SUMMARY.md" && !summary.as_ref().is_some_and(listed) {
             problems.push(format!("book/src/{name} is not in SUMMARY.md"));
+        }
+        for (number, line) in prose(&source.text) {
+            let place = |why| format!("book/src/{name}:{number}: {why}");
+            problems.extend(places::problems(project, name, line).into_iter().map(place));
         }
         if is_chapter(name) {
             let words = words(&source.text);
@@ -187,7 +191,7 @@ mod tests {
             text: text.to_owned(),
         };
         let summary = source("SUMMARY.md", "- [One](01-one.md)");
-        sources_problems(&[summary, source(name, text)])
+        sources_problems(Path::new(""), &[summary, source(name, text)])
     }
 
     #[test]

@@ -30,29 +30,29 @@ const LINE: f32 = 18.0;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Diagram {
-    about: String,
-    size: [f32; 2],
+pub(crate) struct Diagram {
+    pub(crate) about: String,
+    pub(crate) size: [f32; 2],
     #[serde(rename = "box")]
-    boxes: Vec<Box>,
+    pub(crate) boxes: Vec<Box>,
     #[serde(default)]
-    arrow: Vec<Arrow>,
+    pub(crate) arrow: Vec<Arrow>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Box {
-    name: String,
-    at: [f32; 2],
-    size: [f32; 2],
-    text: String,
+pub(crate) struct Box {
+    pub(crate) name: String,
+    pub(crate) at: [f32; 2],
+    pub(crate) size: [f32; 2],
+    pub(crate) text: String,
     #[serde(default)]
-    kind: Kind,
+    pub(crate) kind: Kind,
 }
 
 #[derive(Debug, Default, Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Kind {
+pub(crate) enum Kind {
     #[default]
     Plain,
     Accent,
@@ -61,7 +61,7 @@ enum Kind {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Arrow {
+pub(crate) struct Arrow {
     from: String,
     to: String,
     #[serde(default)]
@@ -76,7 +76,8 @@ pub(crate) fn expand(project: &Path, name: &str) -> Result<String> {
     draw(&diagram).map_err(|why| format!("{file}: {why}"))
 }
 
-fn draw(diagram: &Diagram) -> Result<String> {
+/// The picture as SVG.
+pub(crate) fn draw(diagram: &Diagram) -> Result<String> {
     let [columns, rows] = diagram.size;
     let (width, height) = (columns * CELL.0, rows * CELL.1);
     let about = html::escape(&diagram.about);

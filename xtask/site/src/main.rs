@@ -9,8 +9,12 @@
 //!     borrows    {{#borrows CHAPTER}}         what a chapter takes from earlier ones
 //!     scene      {{#layers NAME}}             layers and what is seen, drawn by the engine
 //!     diagram    {{#diagram NAME}}            a picture from a text
+//!     map        {{#map}}                 the modules of core, from the architecture test's table
+//!     errors     {{#errors}}              what can go wrong, from the words that the program says
 //!     glossary   [[term]]                     a link to the sentence that says what it means
 //!   check      what holds for the whole: links, reading time, one sentence a line
+//!   places     the files and names that a page speaks of are there
+//!   spelling   every word is in a dictionary, or in a list
 //! ```
 
 // A command that a person runs talks to that person.
@@ -24,18 +28,22 @@ mod borrows;
 mod check;
 mod code;
 mod diagram;
+mod errors;
 mod glossary;
 mod html;
+mod map;
 mod page;
+mod places;
 mod quiz;
 mod scene;
 mod serve;
 mod session;
+mod spelling;
 
 /// What goes wrong is said in sentences, which name the file.
 type Result<T> = std::result::Result<T, String>;
 
-const USAGE: &str = "Usage:  cargo x book [--serve [PORT] | --open]";
+const USAGE: &str = "Usage:  cargo x book [--serve [PORT] | --open | --spelling]";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -48,6 +56,13 @@ fn main() -> ExitCode {
             Ok(port) => serve::serve(&project(), port),
             Err(_) => Err(format!("{port:?} is no port\n\n{USAGE}")),
         },
+        ["--spelling"] => spelling::problems(&project()).and_then(|problems| {
+            if problems.is_empty() {
+                Ok(())
+            } else {
+                Err(problems.join("\n"))
+            }
+        }),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

@@ -6,8 +6,9 @@ use serde::Deserialize;
 
 use crate::{Result, html, read};
 
-/// How many questions end a chapter.
+/// How many questions end a chapter, and the tour before the first: one for each of its four words.
 const QUESTIONS: usize = 3;
+const QUESTIONS_OF_THE_VOYAGE: usize = 4;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,17 +41,20 @@ pub(crate) fn expand(project: &Path, chapter: &str) -> Result<String> {
     let file = format!("book/quizzes/{chapter}.toml");
     let quiz: Quiz =
         toml::from_str(&read(project, &file)?).map_err(|error| format!("{file}: {error}"))?;
-    check(&quiz).map_err(|why| format!("{file}: {why}"))?;
+    let wanted = if chapter == "voyage" {
+        QUESTIONS_OF_THE_VOYAGE
+    } else {
+        QUESTIONS
+    };
+    check(&quiz, wanted).map_err(|why| format!("{file}: {why}"))?;
     let questions = quiz.question.iter().map(question).collect::<String>();
     Ok(format!("<ol class=\"quiz\">\n{questions}</ol>"))
 }
 
-fn check(quiz: &Quiz) -> Result<()> {
+fn check(quiz: &Quiz, wanted: usize) -> Result<()> {
     let count = quiz.question.len();
-    if count != QUESTIONS {
-        return Err(format!(
-            "{count} questions; a chapter ends with {QUESTIONS}"
-        ));
+    if count != wanted {
+        return Err(format!("{count} questions; this page ends with {wanted}"));
     }
     for (number, question) in (1..).zip(&quiz.question) {
         match (&question.answer, question.choice.as_slice()) {
@@ -98,7 +102,10 @@ mod tests {
     use super::*;
 
     fn checked(text: &str) -> Result<()> {
-        check(&toml::from_str(text).map_err(|error| error.to_string())?)
+        check(
+            &toml::from_str(text).map_err(|error| error.to_string())?,
+            QUESTIONS,
+        )
     }
 
     #[test]

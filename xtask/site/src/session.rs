@@ -1,4 +1,5 @@
-//! `{{#session CHAPTER/NAME}}`: a terminal session of a chapter, which its tests execute.
+//! `{{#session CHAPTER/NAME}}`: a terminal session of a chapter, which its tests execute. Those of
+//! the voyage need the whole program, so the end-to-end tests execute them.
 
 use std::path::Path;
 
@@ -9,8 +10,14 @@ pub(crate) fn expand(project: &Path, arguments: &str) -> Result<String> {
     let (chapter, name) = arguments
         .split_once('/')
         .ok_or_else(|| format!("{arguments:?} is not CHAPTER/NAME"))?;
-    let file = format!("chapters/{chapter}/tests/sessions/{name}.trycmd");
-    let runner = format!("chapters/{chapter}/tests/sessions.rs");
+    let (file, runner) = if chapter == "voyage" {
+        let file = format!("tests/sessions/voyage/{name}.trycmd");
+        (file, "tests/tests/e2e_voyage.rs".to_owned())
+    } else {
+        let tests = format!("chapters/{chapter}/tests");
+        let file = format!("{tests}/sessions/{name}.trycmd");
+        (file, format!("{tests}/sessions.rs"))
+    };
     if !project.join(&runner).is_file() {
         return Err(format!("nothing executes {file}: there is no {runner}"));
     }
