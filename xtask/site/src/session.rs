@@ -25,6 +25,11 @@ pub(crate) fn expand(project: &Path, arguments: &str) -> Result<String> {
     if shown.is_empty() {
         return Err(format!("{file} has no session"));
     }
+    let files = format!("{chapter}/tests/sessions/{name}.in");
+    if project.join("chapters").join(&files).is_dir() {
+        let caption = format!("<p class=\"files\">Its files: <code>{files}</code></p>");
+        return Ok(format!("{shown}\n\n{caption}"));
+    }
     Ok(shown)
 }
 

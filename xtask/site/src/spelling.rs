@@ -114,7 +114,7 @@ fn unknown<'a>(words: impl Iterator<Item = &'a String>) -> Result<BTreeSet<Strin
     let refused = |error: std::io::Error| {
         format!("start hunspell: {error}. On Debian: apt-get install hunspell hunspell-en-gb")
     };
-    let text: String = words.map(|word| format!("{word}\n")).collect();
+    let text = words.map(String::as_str).collect::<Vec<_>>().join("\n") + "\n";
     let mut child = Command::new("hunspell")
         .args(["-d", "en_GB", "-i", "utf-8", "-l"])
         .stdin(Stdio::piped())

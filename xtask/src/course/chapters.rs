@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::Result;
 
+/// The numbers of all chapters that the course is meant to have.
+const PLANNED: std::ops::RangeInclusive<usize> = 1..=20;
+
 /// One chapter.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Chapter {
@@ -47,10 +50,13 @@ pub(crate) fn find(project: &Path, word: &str) -> Result<Chapter> {
         return Ok(chapter.clone());
     }
     let names: Vec<&str> = chapters.iter().map(|c| c.name.as_str()).collect();
-    Err(format!(
-        "there is no chapter {word:?}; there are {}",
-        names.join(", ")
-    ))
+    let planned = word.parse().is_ok_and(|number| PLANNED.contains(&number));
+    let what = if planned {
+        format!("chapter {word} is planned, and not written yet")
+    } else {
+        format!("there is no chapter {word:?}")
+    };
+    Err(format!("{what}; there are {}", names.join(", ")))
 }
 
 /// The chapter in this folder; `None` when it is something else that stands there.
@@ -86,5 +92,7 @@ mod tests {
         }
         let error = find(&project, "77").unwrap_err();
         assert!(error.contains("01-layers"), "{error}");
+        let error = find(&project, "20").unwrap_err();
+        assert!(error.contains("planned"), "{error}");
     }
 }

@@ -282,6 +282,7 @@ fn show(task: &Task, outcome: &Outcome, page: &str) {
         Outcome::Wrong(cases) => {
             let more = match cases.len() {
                 1 => String::new(),
+                2 => "; 1 other case fails, too".to_owned(),
                 count => format!("; {} other cases fail, too", count - 1),
             };
             let (case, said) = &cases[0];
@@ -305,7 +306,10 @@ fn show_more(about: &str, outcome: &Outcome) {
         Outcome::Wrong(cases) => {
             println!("  {}  {about}: no", colour("RED ", RED));
             for (case, said) in cases {
-                indented("found", &format!("{case}\n{said}"));
+                println!("        {case}");
+                for line in said.lines() {
+                    println!("          {line}");
+                }
             }
         }
     }
@@ -350,6 +354,14 @@ fn closing(
         .iter()
         .filter(|(_, outcome)| is_well(outcome))
         .count();
+    if let Some(number) = request.task {
+        if well {
+            println!("\nTask {number} is done; `cargo x next` goes on.");
+        } else {
+            println!("\nNext: {}", place(project, chapter, number)?);
+        }
+        return Ok(());
+    }
     println!("\n{done} of {} tasks are done.", results.len());
     let untouched = results.iter().all(|(_, outcome)| *outcome == Outcome::Gap);
     if first && untouched {
@@ -363,6 +375,10 @@ fn closing(
     } else if let Some((task, _)) = results.iter().find(|(_, outcome)| !is_well(outcome)) {
         let place = place(project, chapter, task.number)?;
         println!("Next: Task {}, at {place}", task.number);
+    } else {
+        println!(
+            "What is red above is more than the tasks ask: your program and the book's differ."
+        );
     }
     Ok(())
 }

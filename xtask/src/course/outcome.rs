@@ -17,7 +17,12 @@ pub(crate) enum Outcome {
 
 /// Reads the output of a test program that was asked for `--show-output`.
 pub(crate) fn of_lines(lines: &[String], success: bool) -> Outcome {
-    let cases = failed(lines);
+    let sessions = sessions(lines);
+    let cases = if sessions.is_empty() {
+        failed(lines)
+    } else {
+        sessions
+    };
     if success {
         let skip = lines.iter().find_map(|line| line.strip_prefix("SKIP "));
         return match skip.and_then(|skip| skip.split_once(": ")) {
@@ -39,6 +44,28 @@ pub(crate) fn of_lines(lines: &[String], success: bool) -> Outcome {
         return Outcome::Gap;
     }
     Outcome::Wrong(cases)
+}
+
+/// The commands of sessions that print something else: where each stands, and both outputs.
+fn sessions(lines: &[String]) -> Vec<(String, String)> {
+    let mut cases: Vec<(String, Vec<&str>)> = Vec::new();
+    let mut speaking = false;
+    for line in lines {
+        if let Some(rest) = line.strip_prefix("Testing ") {
+            speaking = rest.contains(" ... failed ");
+            let place = rest.split(" ... ").next().unwrap_or(rest);
+            if speaking {
+                cases.push((place.to_owned(), Vec::new()));
+            }
+        } else if line.starts_with("Update snapshots") {
+            speaking = false;
+        } else if speaking && let Some((_, said)) = cases.last_mut() {
+            said.push(line);
+        }
+    }
+    let whole = |said: Vec<&str>| said.join("\n").trim_end().to_owned();
+    let cases = cases.into_iter();
+    cases.map(|(place, said)| (place, whole(said))).collect()
 }
 
 /// The failed tests and what each said: the text of its panic.
@@ -81,6 +108,29 @@ mod tests {
 
     fn lines(text: &str) -> Vec<String> {
         text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_session_that_prints_something_else_is_shown() {
+        let text = "\
+running 1 test
+thread 'the_book_tells_the_truth' (1) panicked at runner.rs:123:17:
+1 of 1 tests failed
+Testing tests/sessions/flip.trycmd:4 ... failed 1ms 175us
+Exit: success
+stdout (expected):
+13 bytes
+
+stdout (actual):
+12 bytes
+
+Testing tests/sessions/flip.trycmd:8 ... ignored
+Update snapshots with `TRYCMD=overwrite`
+";
+        let said = "Exit: success\nstdout (expected):\n13 bytes\n\nstdout (actual):\n12 bytes";
+        let place = "tests/sessions/flip.trycmd:4".to_owned();
+        let expected = Outcome::Wrong(vec![(place, said.to_owned())]);
+        assert_eq!(of_lines(&lines(text), false), expected);
     }
 
     const FAILED: &str = "\

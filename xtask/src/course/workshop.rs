@@ -16,6 +16,12 @@ pub(crate) struct Workshop {
     pub(crate) folder: PathBuf,
     /// The way from there up to the project: `..`.
     up: &'static str,
+    /// The folder in it that has the copies; empty for its own.
+    ///
+    /// Cargo names what it compiles by the path of a package in its workspace. The tests' copies
+    /// have another one than the reader's, so that neither is taken for the other in the target
+    /// folder that all share.
+    below: &'static str,
 }
 
 impl Workshop {
@@ -24,6 +30,7 @@ impl Workshop {
         Self {
             folder: project.join("workshop"),
             up: "..",
+            below: "",
         }
     }
 
@@ -32,12 +39,13 @@ impl Workshop {
         Self {
             folder: project.join("target/course"),
             up: "../..",
+            below: "starters/",
         }
     }
 
     /// Where a chapter's copy is.
     pub(crate) fn copy(&self, chapter: &Chapter) -> PathBuf {
-        self.folder.join(&chapter.name)
+        self.folder.join(self.below).join(&chapter.name)
     }
 
     /// Writes the starter of a chapter, whatever stood there.
@@ -84,8 +92,11 @@ impl Workshop {
     /// The workspace's own files: the project's versions and profiles, so that both share what is
     /// compiled, and none of its warnings about what is not finished yet.
     fn write_workspace(&self, project: &Path) -> Result<()> {
-        let manifest = manifest(&read(&project.join("Cargo.toml"))?, self.up);
+        let manifest = manifest(&read(&project.join("Cargo.toml"))?, self.up, self.below);
         write(&self.folder.join("Cargo.toml"), manifest.as_bytes())?;
+        // What is compiled for the project is not compiled again when cargo is called in here.
+        let config = format!("[build]\ntarget-dir = \"{}/target\"\n", self.up);
+        write(&self.folder.join(".cargo/config.toml"), config.as_bytes())?;
         let lock = self.folder.join("Cargo.lock");
         if !lock.exists() {
             write(&lock, &bytes(&project.join("Cargo.lock"))?)?;
@@ -105,7 +116,10 @@ pub(crate) fn start(project: &Path, chapter: &Chapter, force: bool) -> Result<()
                 chapter.name, chapter.number
             ));
         }
-        let aside = aside(&copy);
+        let aside = aside(&workshop.folder.join("before"), &chapter.name);
+        let parent = aside.parent().unwrap_or(&aside);
+        fs::create_dir_all(parent)
+            .map_err(|error| format!("make {}: {error}", parent.display()))?;
         fs::rename(&copy, &aside)
             .map_err(|error| format!("move {} to {}: {error}", copy.display(), aside.display()))?;
         println!(
@@ -178,7 +192,7 @@ pub(crate) fn not_begun(chapter: &Chapter) -> String {
 }
 
 /// The manifest of a workshop, made of the project's.
-fn manifest(project: &str, up: &str) -> String {
+fn manifest(project: &str, up: &str, below: &str) -> String {
     let mut out = String::from(
         "# Written by `cargo x start` and `cargo x check`; the versions are the project's.\n",
     );
@@ -196,7 +210,7 @@ fn manifest(project: &str, up: &str) -> String {
         out.push_str(&line.replace("path = \"", &format!("path = \"{up}/")));
         out.push('\n');
         if line == "[workspace]" {
-            out.push_str("members = [\"[0-9][0-9]-*\"]\n");
+            out.push_str(&format!("members = [\"{below}[0-9][0-9]-*\"]\n"));
         }
     }
     out.push_str("\n[workspace.lints.rust]\nunsafe_code = \"forbid\"\nunused = { level = \"allow\", priority = -1 }\nunreachable_code = \"allow\"\n");
@@ -227,12 +241,12 @@ fn walk(folder: &Path, below: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// The first free name of the kind `01-layers.1`.
-fn aside(copy: &Path) -> PathBuf {
-    let name = copy.display().to_string();
+/// The first free name of the kind `01-layers.1` in a folder of its own: beside the copies it would
+/// be one of the workspace's packages, and two cannot have one name.
+fn aside(before: &Path, name: &str) -> PathBuf {
     let mut number = 1;
     loop {
-        let path = PathBuf::from(format!("{name}.{number}"));
+        let path = before.join(format!("{name}.{number}"));
         if !path.exists() {
             return path;
         }
@@ -272,7 +286,7 @@ mod tests {
     #[test]
     fn the_manifest_is_the_projects_seen_from_below() {
         let project = fs::read_to_string(crate::project().join("Cargo.toml")).unwrap();
-        let manifest = manifest(&project, "..");
+        let manifest = manifest(&project, "..", "");
         for line in [
             "members = [\"[0-9][0-9]-*\"]",
             "coracle = { path = \"../core\" }",
@@ -286,11 +300,22 @@ mod tests {
     }
 
     #[test]
+    fn the_tests_copy_is_not_taken_for_the_readers() {
+        let project = crate::project();
+        let chapter = super::super::chapters::find(&project, "01").unwrap();
+        let inside = |workshop: Workshop| {
+            let copy = workshop.copy(&chapter);
+            copy.strip_prefix(&workshop.folder).unwrap().to_owned()
+        };
+        let reader = inside(Workshop::of_the_reader(&project));
+        assert_ne!(reader, inside(Workshop::of_the_tests(&project)));
+    }
+
+    #[test]
     fn nothing_is_written_over_when_a_chapter_is_begun_anew() {
-        let folder = std::env::temp_dir().join(format!("xtask-aside-{}", std::process::id()));
-        let copy = folder.join("01-layers");
-        fs::create_dir_all(folder.join("01-layers.1")).unwrap();
-        assert_eq!(aside(&copy), folder.join("01-layers.2"));
-        fs::remove_dir_all(&folder).unwrap();
+        let before = std::env::temp_dir().join(format!("xtask-aside-{}", std::process::id()));
+        fs::create_dir_all(before.join("01-layers.1")).unwrap();
+        assert_eq!(aside(&before, "01-layers"), before.join("01-layers.2"));
+        fs::remove_dir_all(&before).unwrap();
     }
 }
