@@ -51,37 +51,38 @@ fn sessions(page: &str) -> impl Iterator<Item = &str> {
 /// The same file with what its commands print now. Each is typed into a shell of its own, in the
 /// sandbox's folder.
 fn typed(sandbox: &Sandbox, written: &str) -> String {
-    let mut now = String::new();
+    let mut now = Vec::new();
     let mut inside = false;
     for line in written.lines() {
         if line.starts_with("```") {
             inside = !inside;
         }
         if let Some(command) = line.strip_prefix("$ ").filter(|_| inside) {
-            now += &format!("{line}\n{}", printed(sandbox, command));
+            now.push(line.to_owned());
+            now.extend(printed(sandbox, command));
         } else if !inside || line.starts_with("```") {
-            now += &format!("{line}\n");
+            now.push(line.to_owned());
         }
     }
-    now
+    now.join("\n") + "\n"
 }
 
-/// What a command prints on both streams, after its exit code if that is not 0.
-fn printed(sandbox: &Sandbox, command: &str) -> String {
+/// The lines that a command prints on both streams, after its exit code if that is not 0.
+fn printed(sandbox: &Sandbox, command: &str) -> Vec<String> {
     let program = sandbox.path().join("bin");
     let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", program.display());
     let script = format!("exec 2>&1\n{command}");
     let shell = sandbox.program(Path::new("/bin/sh"), ["-c", &script]);
     let outcome = shell.env("PATH", path).run();
-    let code = match outcome.code {
-        Some(0) => String::new(),
-        Some(code) => format!("? {code}\n"),
+    let mut lines = match outcome.code {
+        Some(0) => Vec::new(),
+        Some(code) => vec![format!("? {code}")],
         None => panic!("a signal ended it\n{outcome}"),
     };
     let text = outcome.stdout.trim_end();
-    if text.is_empty() {
-        code
-    } else {
-        format!("{code}{text}\n\n")
+    if !text.is_empty() {
+        lines.extend(text.lines().map(str::to_owned));
+        lines.push(String::new());
     }
+    lines
 }

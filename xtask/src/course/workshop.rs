@@ -1,5 +1,6 @@
 //! The reader's own folder: a workspace beside the project's, with copies to work on.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -210,7 +211,7 @@ fn manifest(project: &str, up: &str, below: &str) -> String {
         out.push_str(&line.replace("path = \"", &format!("path = \"{up}/")));
         out.push('\n');
         if line == "[workspace]" {
-            out.push_str(&format!("members = [\"{below}[0-9][0-9]-*\"]\n"));
+            let _ = writeln!(out, "members = [\"{below}[0-9][0-9]-*\"]");
         }
     }
     out.push_str("\n[workspace.lints.rust]\nunsafe_code = \"forbid\"\nunused = { level = \"allow\", priority = -1 }\nunreachable_code = \"allow\"\n");
