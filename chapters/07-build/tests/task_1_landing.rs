@@ -10,7 +10,8 @@ use yard::{path, tree};
 
 #[track_caller]
 fn check(name: &str, destination: &str, place: &str, onto: &str, expected: &str) {
-    let case = format!("{name} copied to {destination:?} where there is {onto:?}");
+    let there = if onto.is_empty() { "nothing" } else { onto };
+    let case = format!("{name} copied to {destination:?}, which is {place:?}, where {there} is");
     let seen = landing(name.as_bytes(), destination, &path(place), &tree(onto));
     same(
         &case,
@@ -42,7 +43,7 @@ fn a_file_that_is_there_is_replaced() {
 }
 
 #[test]
-fn a_dot_is_a_directory() {
+fn a_dot_or_two_is_a_directory() {
     check("a.txt", ".", "app", "", "app/a.txt");
     check("a.txt", "..", "app", "", "app/a.txt");
 }

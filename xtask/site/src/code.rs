@@ -52,6 +52,22 @@ pub(crate) fn expand(project: &Path, arguments: &str) -> Result<String> {
     })
 }
 
+/// What stands in the page for a whole file that a session uses.
+pub(crate) fn expand_file(project: &Path, file: &str) -> Result<String> {
+    let text = read(project, file)?;
+    let count = text.lines().count();
+    if count > LONGEST {
+        return Err(format!("{file} has {count} lines, {LONGEST} are the most"));
+    }
+    let name = Path::new(file).file_name().unwrap_or_default();
+    let language = if name == "Dockerfile" {
+        "dockerfile"
+    } else {
+        "text"
+    };
+    Ok(format!("```{language}\n{}\n```", text.trim_end()))
+}
+
 /// The lines between `ANCHOR: name` and `ANCHOR_END: name`, as far to the left as they go,
 /// without the marks among them.
 fn cut(file: &str, text: &str, anchor: &str) -> Result<Snippet> {

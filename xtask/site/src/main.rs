@@ -4,6 +4,7 @@
 //!   book       loads, expands, checks and writes the book
 //!   page       one page: finds the directives and what they stand for
 //!     code       {{#code FILE:ANCHOR}}        lines of a compiled file
+//!     code       {{#file FILE}}           a whole file that a session uses
 //!     session    {{#session CHAPTER/NAME}}    a terminal session that a test executes
 //!     quiz       {{#quiz CHAPTER}}            questions with folded answers
 //!     borrows    {{#borrows CHAPTER}}         what a chapter takes from earlier ones

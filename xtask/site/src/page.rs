@@ -59,6 +59,7 @@ fn one(project: &Path, glossary: &Glossary, page: &str, directive: &str) -> Resu
     let arguments = arguments.trim();
     match name {
         "code" => code::expand(project, arguments),
+        "file" => code::expand_file(project, arguments),
         "session" => session::expand(project, arguments),
         "quiz" => quiz::expand(project, arguments),
         "borrows" => borrows::expand(project, arguments),

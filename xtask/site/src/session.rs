@@ -26,7 +26,9 @@ pub(crate) fn expand(project: &Path, arguments: &str) -> Result<String> {
         return Err(format!("{file} has no session"));
     }
     let files = format!("{chapter}/tests/sessions/{name}.in");
-    if project.join("chapters").join(&files).is_dir() {
+    let mut there = std::fs::read_dir(project.join("chapters").join(&files)).into_iter();
+    let mut there = there.by_ref().flatten().flatten();
+    if there.any(|file| file.file_name() != ".keep") {
         let caption = format!("<p class=\"files\">Its files: <code>{files}</code></p>");
         return Ok(format!("{shown}\n\n{caption}"));
     }
