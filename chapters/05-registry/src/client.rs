@@ -1,7 +1,5 @@
 //! Pushing and pulling.
 
-use std::cell::RefCell;
-
 use coracle::digest::Digest;
 use serde_json::Value;
 
@@ -17,8 +15,6 @@ pub struct Client {
     pub user: Option<(String, String)>,
     /// Hosts that are asked at another address.
     pub connect_to: Vec<(String, String)>,
-    /// The token that was given last.
-    token: RefCell<Option<String>>,
 }
 
 // ANCHOR: blob
@@ -44,8 +40,12 @@ pub enum Fate {
 impl Client {
     // ANCHOR: ask
     /// Sends a request, shows a token if the registry asks for one, and goes where answers lead.
-    pub fn ask(&self, mut request: Request) -> Result<Answer> {
-        let registry = request.host.clone();
+    pub fn ask(&self, request: Request) -> Result<Answer> {
+        self.ask_for(&request.host.clone(), request)
+    }
+
+    /// The same for a request that may begin where `registry` has led us.
+    fn ask_for(&self, registry: &str, mut request: Request) -> Result<Answer> {
         let mut shown = false;
         for _ in 0..5 {
             let answer = self.once(&request)?;
@@ -94,36 +94,27 @@ impl Client {
     }
     // ANCHOR_END: token
 
-    fn request(&self, method: &'static str, at: &Reference, rest: &str) -> Request {
-        let path = format!("/v2/{}/{rest}", at.repository);
-        let request = Request::new(method, &at.registry, path);
-        match &*self.token.borrow() {
-            Some(token) => request.with("authorization", token.clone()),
-            None => request,
-        }
-    }
-
     // ANCHOR: has
     /// Whether a repository has a blob.
     fn has(&self, to: &Reference, blob: &Blob) -> Result<bool> {
-        let request = self.request("HEAD", to, &format!("blobs/{}", blob.digest));
-        Ok(self.ask(request)?.status == 200)
+        let head = request("HEAD", to, &format!("blobs/{}", blob.digest));
+        Ok(self.ask(head)?.status == 200)
     }
     // ANCHOR_END: has
 
     // ANCHOR: upload
     /// Sends a blob: asks where to, and puts it there.
     fn upload(&self, to: &Reference, blob: &Blob, bytes: Vec<u8>) -> Result<()> {
-        let begin = self.ask(self.request("POST", to, "blobs/uploads/"))?;
+        let begin = self.ask(request("POST", to, "blobs/uploads/"))?;
         let begin = expect(begin, 202, "beginning an upload")?;
         let location = begin
             .header("location")
             .ok_or("the registry does not say where to")?;
-        let mut put = follow(&self.request("PUT", to, ""), location)?;
+        let mut put = follow(&request("PUT", to, ""), location)?;
         let sign = if put.path.contains('?') { '&' } else { '?' };
         put.path = format!("{}{sign}digest={}", put.path, blob.digest);
         put.body = bytes;
-        expect(self.ask(put)?, 201, "sending a blob")?;
+        expect(self.ask_for(&to.registry, put)?, 201, "sending a blob")?;
         Ok(())
     }
     // ANCHOR_END: upload
@@ -143,7 +134,7 @@ impl Client {
             };
             fates.push((blob, fate));
         }
-        let put = self.request("PUT", to, &format!("manifests/{}", to.tag));
+        let put = request("PUT", to, &format!("manifests/{}", to.tag));
         let mut put = put.with("content-type", MANIFEST);
         put.body = manifest;
         expect(self.ask(put)?, 201, "sending the manifest")?;
@@ -155,8 +146,8 @@ impl Client {
     // ANCHOR: fetch
     /// The bytes of a manifest or a blob in a repository, whatever they are.
     pub fn fetch(&self, from: &Reference, rest: &str) -> Result<Vec<u8>> {
-        let request = self.request("GET", from, rest).with("accept", MANIFEST);
-        Ok(expect(self.ask(request)?, 200, &format!("fetching {rest}"))?.body)
+        let get = request("GET", from, rest).with("accept", MANIFEST);
+        Ok(expect(self.ask(get)?, 200, &format!("fetching {rest}"))?.body)
     }
     // ANCHOR_END: fetch
 
@@ -164,8 +155,7 @@ impl Client {
     /// Fetches an image onto a shelf, and gives it a name there.
     pub fn pull(&self, shelf: &Shelf, from: &Reference, name: &str) -> Result<Vec<(Blob, Fate)>> {
         let manifest = self.fetch(from, &format!("manifests/{}", from.tag))?;
-        // TASK 5: Fetch each blob that is not here, keep it only if it is what it should be, and
-        // give the manifest its name last.
+        // TASK 5: Fetch what is not here, keep it only if it is right, and name the manifest last.
         let mut fates = Vec::new();
         for blob in blobs(&manifest)? {
             let fate = if shelf.has(&blob.digest) {
@@ -187,6 +177,12 @@ impl Client {
         // TASK_END
     }
     // ANCHOR_END: pull
+}
+
+/// A request about something in a repository.
+fn request(method: &'static str, at: &Reference, rest: &str) -> Request {
+    let path = format!("/v2/{}/{rest}", at.repository);
+    Request::new(method, &at.registry, path)
 }
 
 // ANCHOR: blobs

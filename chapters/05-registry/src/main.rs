@@ -92,10 +92,10 @@ fn client() -> Result<Client> {
         };
         text.split_terminator(',').map(pair).collect()
     };
-    let mut client = Client::default();
-    client.user = pairs("REGISTRY_USER", ':')?.pop();
-    client.connect_to = pairs("REGISTRY_CONNECT", '=')?;
-    Ok(client)
+    Ok(Client {
+        user: pairs("REGISTRY_USER", ':')?.pop(),
+        connect_to: pairs("REGISTRY_CONNECT", '=')?,
+    })
 }
 
 fn told(fates: &[(Blob, Fate)], moved: &str) -> String {

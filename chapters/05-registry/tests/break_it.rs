@@ -5,7 +5,7 @@
 mod server;
 
 use ch05_registry::{Client, Request, follow};
-use server::{USER, ok, says};
+use server::{USER, at, image, ok, says, shelf};
 
 #[test]
 fn a_login_that_goes_along_is_given_away() {
@@ -31,21 +31,17 @@ fn a_login_that_goes_along_is_given_away() {
 #[test]
 fn a_host_to_which_one_is_led_gets_neither_token_nor_password() {
     let (thief, stolen) = says(|_| ok(b"{\"token\":\"x\"}"));
-    let (elsewhere, seen) = says(move |_| {
-        let wanted = format!("Bearer realm=\"http://{thief}/token\",service=\"s\"");
-        let head = format!(
-            "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: {wanted}\r\ncontent-length: 0\r\n\r\n"
-        );
-        head.into_bytes()
-    });
+    let (elsewhere, seen) = asks_who_you_are(&thief);
     let (registry, _) = says(move |_| {
         let head = format!(
             "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://{elsewhere}/x\r\ncontent-length: 0\r\n\r\n"
         );
         head.into_bytes()
     });
-    let mut client = Client::default();
-    client.user = Some((USER.0.to_owned(), USER.1.to_owned()));
+    let client = Client {
+        user: Some((USER.0.to_owned(), USER.1.to_owned())),
+        ..Client::default()
+    };
     let request = Request::new("GET", &registry, "/v2/a/blobs/b");
     let request = request.with("authorization", "Bearer secret");
     assert_eq!(client.ask(request).unwrap().status, 401);
@@ -55,4 +51,40 @@ fn a_host_to_which_one_is_led_gets_neither_token_nor_password() {
         stolen.lock().unwrap().is_empty(),
         "the thief was asked for a token"
     );
+}
+
+/// The same lie, told to somebody who asks where to send a blob.
+#[test]
+fn a_host_to_which_a_blob_shall_be_sent_gets_no_password_either() {
+    let (thief, stolen) = says(|_| ok(b"{\"token\":\"x\"}"));
+    let (elsewhere, seen) = asks_who_you_are(&thief);
+    let (registry, _) = says(move |first| {
+        let head = match first.split(' ').next() {
+            Some("POST") => format!("HTTP/1.1 202 Accepted\r\nlocation: http://{elsewhere}/up\r\n"),
+            _ => "HTTP/1.1 404 Not Found\r\n".to_owned(),
+        };
+        format!("{head}content-length: 0\r\n\r\n").into_bytes()
+    });
+    let (_place, shelf) = shelf();
+    image(&shelf, "1", &[b"{}", b"base"]);
+    let client = Client {
+        user: Some((USER.0.to_owned(), USER.1.to_owned())),
+        ..Client::default()
+    };
+    let error = client.push(&shelf, "1", &at(&registry, "team/app", "1"));
+    assert!(error.unwrap_err().to_string().contains("401"));
+    assert!(!seen.lock().unwrap().iter().any(|(_, login)| *login));
+    let stolen = stolen.lock().unwrap();
+    assert!(stolen.is_empty(), "the thief was asked for a token");
+}
+
+/// A server that wants a token of a certain other one.
+fn asks_who_you_are(tokens: &str) -> (String, server::Seen) {
+    let wanted = format!("Bearer realm=\"http://{tokens}/token\",service=\"s\"");
+    says(move |_| {
+        let head = format!(
+            "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: {wanted}\r\ncontent-length: 0\r\n\r\n"
+        );
+        head.into_bytes()
+    })
 }

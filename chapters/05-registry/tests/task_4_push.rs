@@ -99,8 +99,10 @@ fn who_is_known_may_push() {
     image(&shelf, "1", &[b"{}", b"base"]);
     let to = at(&host, "team/app", "1");
     refused("nobody", anybody().push(&shelf, "1", &to), "token");
-    let mut client = Client::default();
-    client.user = Some((USER.0.to_owned(), USER.1.to_owned()));
+    let client = Client {
+        user: Some((USER.0.to_owned(), USER.1.to_owned())),
+        ..Client::default()
+    };
     let pushed = accepted("somebody", client.push(&shelf, "1", &to));
     same(
         "what became of the blobs",
