@@ -35,6 +35,8 @@ pub fn steps(dockerfile: &str, context: &Tree) -> Result<Vec<Step>> {
     }
     let mut found = Vec::new();
     let mut settings = BTreeMap::new();
+    // The first step lies on the base image, and all others lie on the first.
+    let mut base = None;
     let mut directory = RootedPath::root();
     for each in &parsed.dockerfile.instructions {
         let mut step = Step {
@@ -43,7 +45,11 @@ pub fn steps(dockerfile: &str, context: &Tree) -> Result<Vec<Step>> {
             files: BTreeMap::new(),
         };
         match &each.kind {
-            Kind::From(_) | Kind::Cmd(_) | Kind::Expose(_) => continue,
+            Kind::From(stage) => {
+                base = Some(stage.base.value.clone());
+                continue;
+            }
+            Kind::Cmd(_) | Kind::Expose(_) => continue,
             Kind::Env(pairs) => {
                 for pair in pairs {
                     settings.insert(format!("ENV {}", pair.key.value), pair.value.value.clone());
@@ -73,6 +79,9 @@ pub fn steps(dockerfile: &str, context: &Tree) -> Result<Vec<Step>> {
                 }
             }
             _ => return Err(format!("{} is left out here", each.keyword.value).into()),
+        }
+        if let Some(base) = base.take() {
+            step.settings.insert("FROM".to_owned(), base);
         }
         found.push(step);
     }
