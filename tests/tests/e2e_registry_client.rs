@@ -3,7 +3,8 @@
 // A test ends loudly when its own set-up fails.
 #![allow(clippy::unwrap_used)]
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs::File;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::time::{Duration, Instant};
 
 use coracle_tests::docker_registry::SlowWay;
@@ -796,15 +797,44 @@ fn a_pull_that_is_interrupted_leaves_the_store_whole_and_goes_on() {
         .coracle(["--root", "fresh", "fsck"])
         .run()
         .succeeds();
-    let again = sandbox
-        .coracle(["--root", "fresh", "pull", &name])
-        .run()
-        .succeeds();
-    again.complains(&[": Already exists", "received 12MB of 12.3MB"]);
+    let partial = sandbox.path().join("fresh/store/partial");
+    let beginning = || {
+        let entries = std::fs::read_dir(&partial).unwrap();
+        let paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(paths.len(), 1, "{paths:?}");
+        paths[0].clone()
+    };
+    let there = std::fs::metadata(beginning()).unwrap().len();
+    assert!((1..12_000_000).contains(&there), "{there} bytes are there");
+
+    // A beginning that was damaged meanwhile is noticed, and costs a second fetching.
+    let damaged = sandbox.path().join("damaged");
     sandbox
-        .coracle(["--root", "fresh", "image", "check", &name])
+        .stagehand("cp", ["-a", "fresh", "damaged"])
         .run()
         .succeeds();
+    let name_of_it = beginning();
+    let copy = damaged
+        .join("store/partial")
+        .join(name_of_it.file_name().unwrap());
+    let file = File::options().write(true).open(copy).unwrap();
+    file.write_all_at(b"X", there / 2).unwrap();
+    let straight = registry.image("large:1");
+    let mended = sandbox.coracle(["--root", "damaged", "pull", &straight]);
+    let mended = mended.run().succeeds();
+    mended.complains(&["fetched anew, as its beginning was damaged"]);
+
+    let again = ["--root", "fresh", "pull", "--explain", &straight];
+    let again = sandbox.coracle(again).run().succeeds();
+    again.complains(&[": Already exists", "it broke off before, so only the rest"]);
+    let answer = sandbox.coracle(["--root", "fresh", "images", "-q", "--no-trunc"]);
+    assert_ne!(answer.run().succeeds().line(), "");
+    assert_eq!(std::fs::read_dir(&partial).unwrap().count(), 0);
+    for (root, name) in [("fresh", &straight), ("damaged", &straight)] {
+        let check = ["--root", root, "image", "check", name];
+        sandbox.coracle(check).run().succeeds();
+        sandbox.coracle(["--root", root, "fsck"]).run().succeeds();
+    }
 }
 
 #[test]

@@ -32,15 +32,20 @@ impl Client<'_> {
     /// Fetches a blob, exactly as many bytes as its descriptor says. What the digest says is the
     /// business of whoever keeps the bytes.
     ///
-    /// After a cut it goes on where it broke off.
+    /// Of what is `there` already only the rest is asked for, and after a cut it goes on where it
+    /// broke off.
     pub(super) fn fetch_blob(
         &self,
         remote: &Remote,
         blob: &Descriptor,
+        there: u64,
         tell: &mut Tell<'_>,
         sink: Sink<'_>,
     ) -> Result<(), RegistryError> {
-        let mut received = 0;
+        let mut received = there;
+        if received > 0 && received == blob.size {
+            return Ok(());
+        }
         let mut idle = 0;
         for tries in 1.. {
             let before = received;
@@ -88,7 +93,7 @@ impl Client<'_> {
             },
             why: match from {
                 0 => "a blob that is not here; its digest is checked while it is written",
-                _ => "the connection broke off, so only the rest is asked for",
+                _ => "it broke off before, so only the rest is asked for",
             },
             expects: &[StatusCode::NOT_FOUND],
             ..blob_call(remote, &blob.digest, Method::GET, &action)?

@@ -360,7 +360,7 @@ fn fill(
     let mut writer = store.create()?;
     match source {
         Source::Registry(client, remote) => {
-            client.fetch_blob(remote, blob, tell, &mut |bytes| {
+            client.fetch_blob(remote, blob, 0, tell, &mut |bytes| {
                 Ok(writer.write_all(bytes).map_err(refused)?)
             })?;
         }

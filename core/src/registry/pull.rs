@@ -116,7 +116,7 @@ pub fn fetch_blob(
     let mut tell = Tell::new(on);
     client.first_that_works(repository, &mut tell, &mut |remote, tell| {
         let mut writer = store.create()?;
-        client.fetch_blob(remote, blob, tell, &mut |bytes| {
+        client.fetch_blob(remote, blob, 0, tell, &mut |bytes| {
             let written = writer.write_all(bytes);
             let writing = |e| StoreError::io(format!("write blob {}", blob.digest), e);
             Ok(written.map_err(writing)?)
@@ -414,11 +414,40 @@ impl Pull<'_> {
         diff_id: Option<&DiffId>,
         tell: &mut Tell<'_>,
     ) -> Result<(), RegistryError> {
-        let mut writer = self.store.create()?;
-        let unpacked = std::thread::scope(|scope| {
+        let mut there = 0;
+        let unpacked = match self.keep_blob(blob, diff_id, &mut there, tell) {
+            // What was wrong may be what an earlier pull had left; it is gone now.
+            Err(RegistryError::Content { source, .. }) if there > 0 => {
+                let digest = blob.digest.short();
+                let message =
+                    format!("{digest}: fetched anew, as its beginning was damaged: {source}");
+                tell.say(Event::Warning { message });
+                self.keep_blob(blob, diff_id, &mut there, tell)?
+            }
+            done => done?,
+        };
+        match diff_id {
+            None => Ok(()),
+            Some(diff_id) => self.check_layer(blob, diff_id, unpacked),
+        }
+    }
+
+    /// Brings a blob into the store, of which the beginning may be `there`, and unpacks it beside
+    /// if it is a layer.
+    fn keep_blob(
+        &self,
+        blob: &Descriptor,
+        diff_id: Option<&DiffId>,
+        there: &mut u64,
+        tell: &mut Tell<'_>,
+    ) -> Result<Option<Digest>, RegistryError> {
+        let (writer, unpacked) = std::thread::scope(|scope| {
             let mut beside = diff_id.map(|_| Beside::new(scope, self.options.bounds));
+            let mut seen = |bytes: &[u8]| beside.iter_mut().for_each(|beside| beside.take(bytes));
+            let (mut writer, count) = self.store.resume(blob, &mut seen)?;
+            *there = count;
             self.client
-                .fetch_blob(self.remote, blob, tell, &mut |bytes| {
+                .fetch_blob(self.remote, blob, count, tell, &mut |bytes| {
                     let written = writer.write_all(bytes);
                     written
                         .map_err(|e| StoreError::io(format!("write blob {}", blob.digest), e))?;
@@ -429,7 +458,7 @@ impl Pull<'_> {
                         .fetch_add(bytes.len() as u64, Ordering::Relaxed);
                     Ok(())
                 })?;
-            Ok::<_, RegistryError>(beside.and_then(Beside::finish))
+            Ok::<_, RegistryError>((writer, beside.and_then(Beside::finish)))
         })?;
         writer
             .commit(Some(&blob.digest))
@@ -444,10 +473,7 @@ impl Pull<'_> {
                 },
                 other => other.into(),
             })?;
-        match diff_id {
-            None => Ok(()),
-            Some(diff_id) => self.check_layer(blob, diff_id, unpacked),
-        }
+        Ok(unpacked)
     }
 
     /// Whether a layer that was fetched unpacks to what the config promises.

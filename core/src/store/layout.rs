@@ -35,7 +35,7 @@ use super::{
 };
 use crate::digest::{Algorithm, Digest, Verify};
 use crate::spec::{Descriptor, Document, Index};
-use temporary::{FileWriter, Temporary, damaged, io_at, sync_directory};
+use temporary::{FileWriter, PARTIAL, Temporary, damaged, io_at, sync_directory};
 
 /// An OCI image layout directory.
 #[derive(Debug, Clone)]
@@ -216,12 +216,15 @@ impl Layout {
         }
     }
 
-    /// Removes what dead processes left under `tmp/`. Only for somebody who is alone.
-    fn sweep(&self) -> Result<(), StoreError> {
-        let tmp = self.root.join("tmp");
-        let entries = fs::read_dir(&tmp).map_err(io_at("read directory", &tmp))?;
+    /// Removes what dead processes left in a directory. Only for somebody who is alone.
+    fn sweep(&self, directory: &str) -> Result<(), StoreError> {
+        let directory = self.root.join(directory);
+        let entries = match fs::read_dir(&directory) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(io_at("read directory", &directory))?,
+        };
         for entry in entries {
-            let path = entry.map_err(io_at("read directory", &tmp))?.path();
+            let path = entry.map_err(io_at("read directory", &directory))?.path();
             if !path.is_dir() {
                 fs::remove_file(&path).map_err(io_at("remove", &path))?;
             }
@@ -264,6 +267,15 @@ impl BlobStore for Layout {
 
     fn create(&self) -> Result<Box<dyn BlobWriter>, StoreError> {
         Ok(Box::new(FileWriter::new(self)?))
+    }
+
+    fn resume(
+        &self,
+        blob: &Descriptor,
+        seen: &mut dyn FnMut(&[u8]),
+    ) -> Result<(Box<dyn BlobWriter>, u64), StoreError> {
+        let (writer, there) = FileWriter::resume(self, blob, seen)?;
+        Ok((Box::new(writer), there))
     }
 
     fn delete(&self, digest: &Digest) -> Result<(), StoreError> {
@@ -309,7 +321,7 @@ impl BlobStore for Layout {
         };
         match file.try_lock() {
             Ok(()) => {
-                self.sweep()?;
+                self.sweep("tmp")?;
                 file.unlock().map_err(io_at("unlock", &path))?;
             }
             Err(TryLockError::WouldBlock) => {}
@@ -323,7 +335,8 @@ impl BlobStore for Layout {
         let (path, file) = self.lock_file("lock")?;
         match file.try_lock() {
             Ok(()) => {
-                self.sweep()?;
+                self.sweep("tmp")?;
+                self.sweep(PARTIAL)?;
                 Ok(Some(Hold::new(file)))
             }
             Err(TryLockError::WouldBlock) => Ok(None),

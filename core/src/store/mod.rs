@@ -42,6 +42,19 @@ pub trait BlobStore: Send + Sync {
     /// A writer that lives is a [`Hold`] too.
     fn create(&self) -> Result<Box<dyn BlobWriter>, StoreError>;
 
+    /// Goes on with a blob whose writer ended before its time, if the store has kept the beginning.
+    /// `seen` gets that beginning; the answer says how many bytes it has. Whether they are the right
+    /// ones is only known when the blob is committed.
+    fn resume(
+        &self,
+        blob: &Descriptor,
+        seen: &mut dyn FnMut(&[u8]),
+    ) -> Result<(Box<dyn BlobWriter>, u64), StoreError> {
+        // A store that forgets when its process ends has nothing to go on with.
+        let (_, _) = (blob, seen);
+        Ok((self.create()?, 0))
+    }
+
     /// Takes a blob away. Idempotent: `Ok` means that it is not here, not that it was.
     fn delete(&self, digest: &Digest) -> Result<(), StoreError>;
 
@@ -90,7 +103,7 @@ pub trait BlobStore: Send + Sync {
 /// Documents (manifests, configs, indexes) are refused above this size, in bytes.
 pub const MOST_IN_MEMORY: u64 = 16 << 20;
 
-/// A blob under way. Dropping it leaves nothing behind.
+/// A blob under way. Dropping it leaves nothing behind, but for [`BlobStore::resume`].
 pub trait BlobWriter: Write + Send {
     /// Ends the blob and makes it visible, all at once. With `expected`, content of another
     /// digest is refused and nothing is kept. Returns the digest and the size in bytes.

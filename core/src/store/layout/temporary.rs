@@ -1,6 +1,6 @@
 //! Files under way: written under a name that means nothing, renamed when they are whole.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,14 +9,20 @@ use std::thread::JoinHandle;
 
 use super::{BUFFER, Layout};
 use crate::digest::{Algorithm, Digest, DigestError, Hasher, Hashing};
+use crate::spec::Descriptor;
 use crate::store::{BlobStore as _, BlobWriter, Hold, StoreError};
+
+/// Where the beginnings of blobs are whose fetching broke off, by their digests: whoever fetches
+/// them again goes on there. A collection removes them.
+pub(super) const PARTIAL: &str = "partial";
 
 /// A file under `tmp/`, removed when dropped unless it has been renamed away.
 #[derive(Debug)]
 pub(super) struct Temporary {
     path: PathBuf,
     file: File,
-    placed: bool,
+    /// Nothing is to be removed: it has been renamed away, or shall be gone on with.
+    stays: bool,
 }
 
 impl Temporary {
@@ -38,12 +44,30 @@ impl Temporary {
                     return Ok(Self {
                         path,
                         file,
-                        placed: false,
+                        stays: false,
                     });
                 }
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(io_at("create", &path)(e)),
             }
+        }
+    }
+
+    /// The beginning of a blob, which stays when it is dropped; `None` while somebody else is at it.
+    fn partial(directory: &Path, digest: &Digest) -> Result<Option<Self>, StoreError> {
+        fs::create_dir_all(directory).map_err(io_at("create directory", directory))?;
+        let path = directory.join(digest.as_str().replace(':', "-"));
+        let mut options = OpenOptions::new();
+        let options = options.read(true).append(true).create(true);
+        let file = options.open(&path).map_err(io_at("open", &path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self {
+                path,
+                file,
+                stays: true,
+            })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(e)) => Err(io_at("lock", &path)(e)),
         }
     }
 
@@ -58,14 +82,14 @@ impl Temporary {
     fn rename(mut self, to: &Path) -> Result<(), StoreError> {
         let action = format!("rename {} to", self.path.display());
         fs::rename(&self.path, to).map_err(io_at(&action, to))?;
-        self.placed = true;
+        self.stays = true;
         Ok(())
     }
 }
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        if !self.placed {
+        if !self.stays {
             // What cannot be removed now is swept away later.
             let _ = fs::remove_file(&self.path);
         }
@@ -186,6 +210,45 @@ impl FileWriter {
     }
 }
 
+impl FileWriter {
+    /// Goes on with a blob: `seen` gets what is there, and it is told how much that is.
+    pub(super) fn resume(
+        layout: &Layout,
+        blob: &Descriptor,
+        seen: &mut dyn FnMut(&[u8]),
+    ) -> Result<(Self, u64), StoreError> {
+        let hold = layout.hold()?;
+        let directory = layout.root.join(PARTIAL);
+        let Some(temporary) = Temporary::partial(&directory, &blob.digest)? else {
+            return Ok((Self::new(layout)?, 0));
+        };
+        let read = io_at("read", &temporary.path);
+        let mut there = temporary.file.try_clone().map_err(&read)?;
+        if there.metadata().map_err(&read)?.len() > blob.size {
+            // Whatever that is, it is not the beginning of this.
+            there.set_len(0).map_err(&read)?;
+        }
+        let mut hashing = Hashing::new(Flowing::new(temporary));
+        let mut buffer = vec![0; BUFFER];
+        let mut count = 0;
+        loop {
+            let n = there.read(&mut buffer).map_err(&read)?;
+            if n == 0 {
+                break;
+            }
+            hashing.pass(&buffer[..n]);
+            seen(&buffer[..n]);
+            count += n as u64;
+        }
+        let writer = Self {
+            layout: layout.clone(),
+            file: BufWriter::with_capacity(BUFFER, hashing),
+            _hold: hold,
+        };
+        Ok((writer, count))
+    }
+}
+
 impl Write for FileWriter {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.file.write(buf)
@@ -199,7 +262,7 @@ impl Write for FileWriter {
 impl BlobWriter for FileWriter {
     fn commit(self: Box<Self>, expected: Option<&Digest>) -> Result<(Digest, u64), StoreError> {
         let layout = self.layout;
-        let (flowing, mut actual, size) = match self.file.into_inner() {
+        let (mut flowing, mut actual, size) = match self.file.into_inner() {
             Ok(hashing) => hashing.finish(),
             Err(e) => {
                 let path = layout.root.join("tmp");
@@ -211,6 +274,8 @@ impl BlobWriter for FileWriter {
                 actual = sha512_of(&flowing.file)?;
             }
             if *expected != actual {
+                // Nobody shall go on with these bytes.
+                flowing.file.stays = false;
                 return Err(StoreError::Corrupt(DigestError::Mismatch {
                     expected: expected.clone(),
                     actual,
@@ -283,6 +348,51 @@ mod tests {
         let kept = fs::read(store.blob_path(&digest)).unwrap();
         assert!(kept == bytes, "other bytes");
         assert_eq!(fs::read_dir(place.path().join("tmp")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_blob_that_broke_off_is_gone_on_with() {
+        let place = tempfile::tempdir().unwrap();
+        let store = Layout::open(place.path()).unwrap();
+        let bytes: Vec<u8> = (0..100_000).flat_map(usize::to_le_bytes).collect();
+        let blob = Descriptor::new("any", Digest::of(&bytes), bytes.len() as u64);
+        let resume = |seen: &mut Vec<u8>| {
+            let mut seen = |bytes: &[u8]| seen.extend_from_slice(bytes);
+            store.resume(&blob, &mut seen).unwrap()
+        };
+        let (mut writer, there) = resume(&mut Vec::new());
+        assert_eq!(there, 0);
+        writer.write_all(&bytes[..300_000]).unwrap();
+        // Two cannot go on with one beginning.
+        let (other, there) = resume(&mut Vec::new());
+        assert_eq!(there, 0);
+        drop(other);
+        drop(writer);
+        assert_eq!(store.size(&blob.digest).unwrap(), None);
+        let mut seen = Vec::new();
+        let (mut writer, there) = resume(&mut seen);
+        assert!(there == 300_000 && seen == bytes[..300_000], "{there}");
+        writer.write_all(&bytes[300_000..]).unwrap();
+        let committed = writer.commit(Some(&blob.digest)).unwrap();
+        assert_eq!(committed, (blob.digest.clone(), blob.size));
+        assert!(fs::read(store.blob_path(&blob.digest)).unwrap() == bytes);
+
+        // A beginning of something else is noticed in the end, and not gone on with again; one
+        // that is too long for the blob is at once.
+        store.delete(&blob.digest).unwrap();
+        let partial = place.path().join(PARTIAL);
+        let name = partial.join(blob.digest.as_str().replace(':', "-"));
+        fs::write(&name, b"something else").unwrap();
+        let (writer, there) = resume(&mut Vec::new());
+        assert_eq!(there, 14);
+        assert!(writer.commit(Some(&blob.digest)).is_err());
+        assert!(!name.exists());
+        fs::write(&name, vec![0; 900_000]).unwrap();
+        let (writer, there) = resume(&mut Vec::new());
+        assert_eq!(there, 0);
+        drop(writer);
+        drop(store.alone().unwrap().unwrap());
+        assert_eq!(fs::read_dir(partial).unwrap().count(), 0);
     }
 
     #[test]
