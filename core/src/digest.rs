@@ -263,12 +263,6 @@ impl<T> Hashing<T> {
         }
     }
 
-    /// Takes bytes into account that have passed through before.
-    pub fn pass(&mut self, bytes: &[u8]) {
-        self.hasher.update(bytes);
-        self.count += bytes.len() as u64;
-    }
-
     /// The wrapped value, the digest of what passed, and how many bytes those were.
     pub fn finish(self) -> (T, Digest, u64) {
         (self.inner, self.hasher.finish(), self.count)

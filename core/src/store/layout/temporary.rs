@@ -2,13 +2,14 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
 use super::{BUFFER, Layout};
-use crate::digest::{Algorithm, Digest, DigestError, Hasher, Hashing};
+use crate::digest::{Algorithm, Digest, DigestError, Hasher};
 use crate::spec::Descriptor;
 use crate::store::{BlobStore as _, BlobWriter, Hold, StoreError};
 
@@ -109,16 +110,35 @@ impl Write for Temporary {
     }
 }
 
-/// How many bytes are written before the disk is asked to take them.
-const PIECE: usize = 16 << 20;
+/// How many bytes are written before the disk is asked to take them. Each time it takes along what
+/// others have written into the file system, such as the files of a layer that is being unpacked,
+/// so it is not asked often.
+const PIECE: u64 = 16 << 20;
 
-/// A file that goes to the disk while it is still being written: the disk works while the next
-/// bytes are fetched and hashed, and whoever waits for it in the end waits for the last piece.
+/// How many bytes are written before another thread is asked to hash them.
+const STRIDE: u64 = 4 << 20;
+
+/// A file that is hashed and goes to the disk while it is still being written: both happen while
+/// the next bytes are fetched, and whoever waits in the end waits for the last piece.
 struct Flowing {
     file: Temporary,
-    /// How many bytes nobody has asked the disk to take.
-    new: usize,
+    sum: Sum,
+    /// How many bytes the file has.
+    size: u64,
+    /// How many of them the disk has not been asked to take.
+    new: u64,
     disk: Option<Disk>,
+}
+
+/// The SHA-256 sum of what a file gets.
+enum Sum {
+    /// Computed by whoever writes: most files are small.
+    Here(Hasher),
+    /// Computed by a thread that reads, behind the writer, what is in the file.
+    Behind {
+        up_to: Sender<u64>,
+        thread: JoinHandle<io::Result<Hasher>>,
+    },
 }
 
 /// A thread that waits for the disk.
@@ -131,9 +151,19 @@ impl Flowing {
     fn new(file: Temporary) -> Self {
         Self {
             file,
+            sum: Sum::Here(Hasher::new(Algorithm::Sha256)),
+            size: 0,
             new: 0,
             disk: None,
         }
+    }
+
+    /// Takes bytes into account that are in the file already.
+    fn pass(&mut self, bytes: &[u8]) {
+        if let Sum::Here(hasher) = &mut self.sum {
+            hasher.update(bytes);
+        }
+        self.size += bytes.len() as u64;
     }
 
     /// Asks the disk to take what there is. While it is busy, the next question waits.
@@ -148,12 +178,68 @@ impl Flowing {
         }
     }
 
+    /// The sum of all that is in the file.
+    fn sum(&mut self) -> Result<Digest, StoreError> {
+        let read = io_at("read", &self.file.path);
+        let sum = std::mem::replace(&mut self.sum, Sum::Here(Hasher::new(Algorithm::Sha256)));
+        Ok(sum.end(self.size).map_err(read)?.finish())
+    }
+
     /// The file, all of it on the disk.
     fn finish(self) -> Result<Temporary, StoreError> {
         let waited = self.disk.map_or(Ok(()), Disk::end);
         let synced = waited.and_then(|()| self.file.file.sync_data());
         synced.map_err(io_at("sync", &self.file.path))?;
         Ok(self.file)
+    }
+}
+
+impl Sum {
+    /// Lets the thread read up to `size`, and starts it if there is none: all before that has been
+    /// hashed by the writer.
+    fn follow(&mut self, file: &File, size: u64) {
+        if let Self::Here(hasher) = self
+            && let Ok(behind) = Self::behind(file, hasher, size)
+        {
+            *self = behind;
+        }
+        if let Self::Behind { up_to, .. } = self {
+            // A thread that has ended says why in the end.
+            let _ = up_to.send(size);
+        }
+    }
+
+    fn behind(file: &File, hasher: &Hasher, from: u64) -> io::Result<Self> {
+        let (file, mut hasher) = (file.try_clone()?, hasher.clone());
+        let (up_to, asked) = channel();
+        let work = move || {
+            let mut buffer = vec![0; BUFFER];
+            let mut at = from;
+            for size in asked {
+                while at < size {
+                    let most = usize::try_from(size - at).unwrap_or(BUFFER).min(BUFFER);
+                    file.read_exact_at(&mut buffer[..most], at)?;
+                    hasher.update(&buffer[..most]);
+                    at += most as u64;
+                }
+            }
+            Ok(hasher)
+        };
+        let thread = std::thread::Builder::new().spawn(work)?;
+        Ok(Self::Behind { up_to, thread })
+    }
+
+    /// The sum of the first `size` bytes.
+    fn end(self, size: u64) -> io::Result<Hasher> {
+        match self {
+            Self::Here(hasher) => Ok(hasher),
+            Self::Behind { up_to, thread } => {
+                let _ = up_to.send(size);
+                drop(up_to);
+                let ended = thread.join();
+                ended.unwrap_or_else(|_| Err(io::Error::other("the thread that hashes it died")))
+            }
+        }
     }
 }
 
@@ -176,7 +262,14 @@ impl Disk {
 impl Write for Flowing {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let written = self.file.write(buf)?;
-        self.new += written;
+        if let Sum::Here(hasher) = &mut self.sum {
+            hasher.update(&buf[..written]);
+        }
+        self.size += written as u64;
+        self.new += written as u64;
+        if self.size / STRIDE > (self.size - written as u64) / STRIDE {
+            self.sum.follow(&self.file.file, self.size);
+        }
         if self.new >= PIECE {
             self.flow();
         }
@@ -191,8 +284,8 @@ impl Write for Flowing {
 /// A blob under way in a layout.
 pub(super) struct FileWriter {
     layout: Layout,
-    /// Bytes are gathered first and hashed when they are written, in large pieces.
-    file: BufWriter<Hashing<Flowing>>,
+    /// Bytes are gathered first and written in large pieces.
+    file: BufWriter<Flowing>,
     /// As long as the file is under way, nobody sweeps.
     _hold: Hold,
 }
@@ -204,7 +297,7 @@ impl FileWriter {
         let temporary = Temporary::new(&layout.root.join("tmp"))?;
         Ok(Self {
             layout: layout.clone(),
-            file: BufWriter::with_capacity(BUFFER, Hashing::new(Flowing::new(temporary))),
+            file: BufWriter::with_capacity(BUFFER, Flowing::new(temporary)),
             _hold: hold,
         })
     }
@@ -228,7 +321,7 @@ impl FileWriter {
             // Whatever that is, it is not the beginning of this.
             there.set_len(0).map_err(&read)?;
         }
-        let mut hashing = Hashing::new(Flowing::new(temporary));
+        let mut flowing = Flowing::new(temporary);
         let mut buffer = vec![0; BUFFER];
         let mut count = 0;
         loop {
@@ -236,13 +329,13 @@ impl FileWriter {
             if n == 0 {
                 break;
             }
-            hashing.pass(&buffer[..n]);
+            flowing.pass(&buffer[..n]);
             seen(&buffer[..n]);
             count += n as u64;
         }
         let writer = Self {
             layout: layout.clone(),
-            file: BufWriter::with_capacity(BUFFER, hashing),
+            file: BufWriter::with_capacity(BUFFER, flowing),
             _hold: hold,
         };
         Ok((writer, count))
@@ -262,13 +355,14 @@ impl Write for FileWriter {
 impl BlobWriter for FileWriter {
     fn commit(self: Box<Self>, expected: Option<&Digest>) -> Result<(Digest, u64), StoreError> {
         let layout = self.layout;
-        let (mut flowing, mut actual, size) = match self.file.into_inner() {
-            Ok(hashing) => hashing.finish(),
+        let mut flowing = match self.file.into_inner() {
+            Ok(flowing) => flowing,
             Err(e) => {
                 let path = layout.root.join("tmp");
                 return Err(io_at("write a blob in", &path)(e.into_error()));
             }
         };
+        let (mut actual, size) = (flowing.sum()?, flowing.size);
         if let Some(expected) = expected {
             if expected.algorithm() == Algorithm::Sha512 {
                 actual = sha512_of(&flowing.file)?;
@@ -340,11 +434,11 @@ mod tests {
     fn a_blob_of_several_pieces_is_whole() {
         let place = tempfile::tempdir().unwrap();
         let store = Layout::open(place.path()).unwrap();
-        let bytes: Vec<u8> = (0..PIECE / 4).flat_map(usize::to_le_bytes).collect();
+        let bytes: Vec<u8> = (0..PIECE / 4).flat_map(u64::to_le_bytes).collect();
         let mut writer = store.create().unwrap();
         writer.write_all(&bytes).unwrap();
         let (digest, size) = writer.commit(Some(&Digest::of(&bytes))).unwrap();
-        assert_eq!(size, 2 * PIECE as u64);
+        assert_eq!(size, 2 * PIECE);
         let kept = fs::read(store.blob_path(&digest)).unwrap();
         assert!(kept == bytes, "other bytes");
         assert_eq!(fs::read_dir(place.path().join("tmp")).unwrap().count(), 0);
