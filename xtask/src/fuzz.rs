@@ -53,7 +53,7 @@ pub(crate) fn main(project: &Path, words: &[&str]) -> ExitCode {
     }
     let log = project.join("target/x-fuzz/build.log");
     println!("building {} targets", asked.targets.len());
-    let Some(fuzzers) = build(project, &log) else {
+    let Some(fuzzers) = build(project, &log, false) else {
         eprintln!(
             "cargo x fuzz: the targets do not compile, see {}",
             log.display()
@@ -76,7 +76,7 @@ pub(crate) fn suite(context: &Context) -> Tally {
     if let Some(reason) = lacking() {
         return Tally::skipped(reason);
     }
-    let Some(fuzzers) = build(&context.project, &context.log) else {
+    let Some(fuzzers) = build(&context.project, &context.log, true) else {
         return Tally::one(false);
     };
     let mut tally = Tally::default();
@@ -158,8 +158,9 @@ fn lacking() -> Option<String> {
     (!found).then(|| format!("{who} for libFuzzer: apt-get install g++"))
 }
 
-/// Builds the fuzzers and returns the folder that they are in.
-fn build(project: &Path, log: &Path) -> Option<PathBuf> {
+/// Builds the fuzzers and returns the folder that they are in. Those that run for seconds are built
+/// `hastily`, because building them takes longer than running them.
+fn build(project: &Path, log: &Path, hastily: bool) -> Option<PathBuf> {
     let version = Command::new("rustc").arg("-vV").output().ok()?;
     let version = String::from_utf8(version.stdout).ok()?;
     let host = version
@@ -177,6 +178,9 @@ fn build(project: &Path, log: &Path) -> Option<PathBuf> {
         .args(["--target", host])
         .env("CARGO_TERM_COLOR", "never")
         .env("RUSTFLAGS", COVERAGE.join(" "));
+    if hastily {
+        cargo.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
+    }
     let built = command::run(&mut cargo, log).success;
     built.then(|| package.join("target").join(host).join("release"))
 }
