@@ -417,7 +417,10 @@ impl Pull<'_> {
         let mut there = 0;
         let unpacked = match self.keep_blob(blob, diff_id, &mut there, tell) {
             // What was wrong may be what an earlier pull had left; it is gone now.
-            Err(RegistryError::Content { source, .. }) if there > 0 => {
+            Err(RegistryError::Content {
+                source: source @ DigestError::Mismatch { .. },
+                ..
+            }) if there > 0 => {
                 let digest = blob.digest.short();
                 let message =
                     format!("{digest}: fetched anew, as its beginning was damaged: {source}");

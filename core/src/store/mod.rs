@@ -51,7 +51,7 @@ pub trait BlobStore: Send + Sync {
         seen: &mut dyn FnMut(&[u8]),
     ) -> Result<(Box<dyn BlobWriter>, u64), StoreError> {
         // A store that forgets when its process ends has nothing to go on with.
-        let (_, _) = (blob, seen);
+        let _ = (blob, seen);
         Ok((self.create()?, 0))
     }
 

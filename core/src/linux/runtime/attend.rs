@@ -185,6 +185,8 @@ impl Container {
         // It may have been born a moment before, and not yet been listened to.
         let born = || self.control.descriptor().ok();
         if let Some(process) = self.process.take().or_else(born) {
+            // A program with a set-user-ID bit has forgotten that it dies with the keeper.
+            let _ = send_signal(&process, Signal::SIGKILL);
             let mut ended = [PollFd::new(&process, PollFlags::IN)];
             while poll(&mut ended, None) == Err(rustix::io::Errno::INTR) {}
         }
