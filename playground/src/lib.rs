@@ -6,6 +6,7 @@
 //!   view      View: what the page draws, one plain value per call
 //! ```
 
+pub mod look;
 pub mod session;
 pub mod view;
 #[cfg(target_arch = "wasm32")]
