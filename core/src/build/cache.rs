@@ -48,6 +48,25 @@ struct State {
 }
 
 impl MemoryCache {
+    /// A cache of its own that knows the same.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let state = self.state();
+        Self {
+            state: Mutex::new(State {
+                entries: state.entries.clone(),
+                places: state.places.clone(),
+            }),
+        }
+    }
+
+    /// The layer of every result that it knows.
+    pub fn layers(&self) -> Vec<StoredLayer> {
+        let state = self.state();
+        let layers = state.entries.values().map(|entry| entry.layer.clone());
+        layers.collect()
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Span, did_you_mean};
+use crate::dockerfile::ignore::{Above, Ignore};
 use crate::image::Image;
 use crate::path::RootedPath;
 use crate::reference::Reference;
@@ -60,6 +61,51 @@ impl Context {
             }
         }
         context
+    }
+
+    /// The same without what `patterns`, of the file `ignore_file`, hide.
+    #[must_use]
+    pub fn without(mut self, patterns: &Ignore, ignore_file: &str) -> Self {
+        let whole = std::mem::replace(&mut self.tree, Tree::new());
+        ignore_file.clone_into(&mut self.ignore_file);
+        // Directories whose `Above` is known: the way down to the path at hand.
+        let mut way: Vec<(RootedPath, Above, bool)> = Vec::new();
+        for (path, node) in whole.below(&RootedPath::root()) {
+            while way.last().is_some_and(|(above, ..)| !path.is_within(above)) {
+                way.pop();
+            }
+            let (above, in_hidden) = match way.last() {
+                Some((_, above, hidden)) => (above.clone(), *hidden),
+                None => (Above::default(), false),
+            };
+            let (decision, here) = patterns.check_below(&above, path);
+            if decision.ignored {
+                if !in_hidden {
+                    let line = decision.by.unwrap_or_default();
+                    self.hidden.insert(path.clone(), line);
+                }
+            } else {
+                self.keep(&whole, path, node);
+            }
+            if node.kind == Kind::Directory {
+                let lost = decision.ignored && !patterns.may_take_back_below(path);
+                way.push((path.clone(), here, lost));
+            }
+        }
+        self
+    }
+
+    /// Keeps a path of `whole`, and the directories that lead to it: also those that are hidden
+    /// themselves, when something below them is not.
+    fn keep(&mut self, whole: &Tree, path: &RootedPath, node: &Arc<Node>) {
+        for parent in path.ancestors() {
+            if self.tree.get(&parent).is_none()
+                && let Some(directory) = whole.get(&parent)
+            {
+                self.tree.insert(parent, Arc::clone(directory));
+            }
+        }
+        self.tree.insert(path.clone(), Arc::clone(node));
     }
 
     /// What `--build-context` gave this name.

@@ -237,6 +237,35 @@ mod tests {
     }
 
     #[test]
+    fn a_tree_hides_what_a_directory_does() {
+        let files = [
+            "a",
+            "logs/x.log",
+            "logs/keep/k",
+            "logs/keep/x",
+            "src/b",
+            "t/big",
+        ];
+        let place = directory(&files);
+        let read = |patterns: &Ignore, name: &str| {
+            let (time, digests) = (Timestamp::default(), Digests::default());
+            load(place.path(), patterns, name, None, time, &digests).unwrap()
+        };
+        let check = |text: &str| {
+            let patterns = ignore::parse(text).0;
+            let whole = read(&Ignore::default(), "");
+            let of_tree = whole.without(&patterns, ".dockerignore");
+            assert_eq!(of_tree, read(&patterns, ".dockerignore"), "{text}");
+        };
+        check("");
+        check("t\nlogs\n!logs/keep\n");
+        check("logs\n!logs/keep/k\n");
+        check("*\n!src\n");
+        check("**/x*\n!**/k\nt/*\n");
+        check("*\n!**/k\n");
+    }
+
+    #[test]
     fn the_builds_own_state_is_no_source() {
         let place = directory(&["a", "state/store/blob", "b/state/c"]);
         let state = RootedPath::parse("state").unwrap();

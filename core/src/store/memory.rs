@@ -35,6 +35,31 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// A store of its own that holds the same. The bytes are shared, because they never change.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let copy = Self::new();
+        {
+            let (from, mut to) = (self.state(), copy.state());
+            to.blobs.clone_from(&from.blobs);
+            to.tags.clone_from(&from.tags);
+        }
+        copy
+    }
+
+    /// Holds the blobs of `other`, too. The bytes are shared.
+    pub fn share_blobs(&self, other: &Self) {
+        if Arc::ptr_eq(&self.shared, &other.shared) {
+            return;
+        }
+        let (from, mut to) = (other.state(), self.state());
+        for (digest, bytes) in &from.blobs {
+            if !to.blobs.contains_key(digest) {
+                to.blobs.insert(digest.clone(), Arc::clone(bytes));
+            }
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.shared.state()
     }
