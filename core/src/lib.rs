@@ -7,7 +7,7 @@
 //!  3  the voyages    registry/   build/   runtime/          pull · push · build · run
 //!  2  the hold       store/   image/                        blobs, tags, manifests
 //!  1  the cargo      tree/   layer/   dockerfile/   accounts  values, no I/O
-//!  0  the words      digest   path   reference   spec   diagnostic   event   proxy
+//!  0  the words      digest   path   reference   spec   diagnostic   event   proxy   human   table
 //! ```
 //!
 //! Rows 0 to 3 do not know that files, sockets, clocks or processes exist, except in the few
@@ -18,10 +18,12 @@
 pub mod diagnostic;
 pub mod digest;
 pub mod event;
+pub mod human;
 pub mod path;
 pub mod proxy;
 pub mod reference;
 pub mod spec;
+pub mod table;
 
 // ── 1 the cargo ─────────────────────────────────────────────────────────────────────────────
 pub mod accounts;

@@ -13,9 +13,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // 0 the words
     ("diagnostic", &[]),
     ("digest", &[]),
+    ("human", &[]),
     ("path", &[]),
     ("proxy", &[]),
-    ("event", &["digest"]),
+    ("table", &[]),
+    ("event", &["digest", "human"]),
     ("reference", &["diagnostic", "digest"]),
     ("spec", &["digest"]),
     // 1 the cargo

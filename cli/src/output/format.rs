@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::table::table;
 use super::template::{Template, TemplateError};
+use coracle::table::table;
 
 /// The option that every command with a result has.
 #[derive(Debug, Default, clap::Args)]

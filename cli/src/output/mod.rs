@@ -4,12 +4,11 @@ pub(crate) mod file;
 pub(crate) mod files;
 pub(crate) mod format;
 pub(crate) mod glob;
-pub(crate) mod human;
 pub(crate) mod input;
-pub(crate) mod table;
 pub(crate) mod template;
 pub(crate) mod time;
 
+pub(crate) use coracle::{human, table};
 use std::io::{self, Write as _};
 
 use crate::failure::Failure;

@@ -3,7 +3,6 @@
 //! Everything here goes to standard error, so that standard output holds results only.
 
 mod explain;
-mod plain;
 mod terminal;
 mod transcript;
 mod transfer;
@@ -14,6 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use coracle::event::plain;
+pub(crate) use coracle::event::plain::Ended;
 use coracle::event::{Event, Explanation};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
@@ -91,15 +92,6 @@ pub(crate) struct View {
     pub(crate) explain: Option<Explain>,
     /// Whether it is said why each step was or was not in the cache.
     pub(crate) cache: bool,
-}
-
-/// How a flow ended before it was done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ended {
-    /// The step that failed, if it is known which; the others were given up.
-    pub(crate) step: Option<usize>,
-    /// Why, as a sentence.
-    pub(crate) why: String,
 }
 
 /// Someone who watches a flow and shows it.

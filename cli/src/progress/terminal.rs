@@ -7,8 +7,8 @@ use coracle::event::Event;
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use super::Ended;
-use super::plain::{last_state, one_line};
 use crate::output;
+use coracle::event::plain::{last_state, one_line};
 
 /// How many of the last lines of a running step's output are shown below it.
 const TAIL: usize = 6;

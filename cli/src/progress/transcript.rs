@@ -8,8 +8,8 @@ use std::time::Instant;
 use coracle::event::Event;
 
 use super::Ended;
-use super::plain::Plain;
 use crate::failure::Failure;
+use coracle::event::plain::Plain;
 
 /// A transcript under way.
 #[derive(Debug)]

@@ -6,10 +6,12 @@
 //! Sources: [image-spec, layer](https://github.com/opencontainers/image-spec/blob/main/layer.md),
 //! POSIX.1-2017 `pax`, GNU tar's manual ("Basic Tar Format").
 
+mod headers;
 mod pax;
 mod read;
 mod write;
 
+pub use headers::{Header, headers};
 pub use read::{Entry, TarError, read, starts_like_an_archive};
 pub use write::{write, write_files};
 

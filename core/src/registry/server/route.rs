@@ -54,7 +54,7 @@ pub(super) enum Version {
 }
 
 /// The registry by whose name the store keeps what was pushed here.
-const HOME: &str = "localhost";
+pub const HOME: &str = "localhost";
 
 impl Route {
     /// Takes a path apart. What is wrong with it is said in the specification's codes.

@@ -1,5 +1,7 @@
 //! What every flow reports as it goes: one stream for progress, `--explain` and the playground.
 
+pub mod plain;
+
 use serde::Serialize;
 
 use crate::digest::Digest;

@@ -4,7 +4,7 @@
 ///
 /// Docker prints three digits in `images` and `history`, four elsewhere. A size that rounds up to
 /// a thousand moves to the next unit (`1MB`), where Docker prints `1e+03kB`.
-pub(crate) fn size(bytes: u64, digits: usize) -> String {
+pub fn size(bytes: u64, digits: usize) -> String {
     const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
     #[allow(clippy::cast_precision_loss)] // four digits are shown
     let mut value = bytes as f64;
@@ -37,7 +37,7 @@ fn significant(value: f64, digits: usize) -> String {
 }
 
 /// How long something took or is ago, as Docker says it: `3 weeks`.
-pub(crate) fn duration(seconds: u64) -> String {
+pub fn duration(seconds: u64) -> String {
     let minutes = seconds / 60;
     let hours = (seconds + 30 * 60) / 3600;
     let whole_days = seconds / 86_400;
@@ -57,7 +57,7 @@ pub(crate) fn duration(seconds: u64) -> String {
 }
 
 /// How long before `now` the moment `then` was, both in seconds since 1970: `3 weeks ago`.
-pub(crate) fn ago(then: i64, now: i64) -> String {
+pub fn ago(then: i64, now: i64) -> String {
     format!("{} ago", duration(u64::try_from(now - then).unwrap_or(0)))
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn ago(then: i64, now: i64) -> String {
 const INSTRUCTION: usize = 45;
 
 /// An instruction as a table shows it: on one line, and not too long unless it shall be `whole`.
-pub(crate) fn instruction(text: &str, whole: bool) -> String {
+pub fn instruction(text: &str, whole: bool) -> String {
     // A tab or a line break would tear the table.
     let text = text.replace(['\t', '\n'], " ");
     if whole || text.chars().count() <= INSTRUCTION {

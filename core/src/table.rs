@@ -5,7 +5,7 @@ const LEAST: usize = 10;
 const PADDING: usize = 3;
 
 /// Lays out rows in columns. The last column is not padded.
-pub(crate) fn table(rows: &[Vec<String>]) -> String {
+pub fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         let widest = rows.iter().filter_map(|row| row.get(column));

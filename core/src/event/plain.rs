@@ -4,21 +4,29 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use coracle::event::Event;
-
-use super::Ended;
+use super::Event;
+use crate::human;
 
 /// After this long without a line, one says that a step still runs.
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// What has been said so far.
 #[derive(Debug, Default)]
-pub(super) struct Plain {
+pub struct Plain {
     steps: BTreeMap<usize, Step>,
     /// The step that the last line was about.
     last: Option<usize>,
     /// When the last line was written.
     at: Duration,
+}
+
+/// How a flow ended before it was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// The step that failed, if it is known which; the others were given up.
+    pub step: Option<usize>,
+    /// Why, as a sentence.
+    pub why: String,
 }
 
 #[derive(Debug)]
@@ -33,7 +41,7 @@ struct Step {
 
 impl Plain {
     /// The lines for an event at the time `at` since the start.
-    pub(super) fn event(&mut self, event: &Event, at: Duration) -> String {
+    pub fn event(&mut self, event: &Event, at: Duration) -> String {
         let mut out = String::new();
         match event {
             Event::StepStarted { step, name, .. } => {
@@ -97,7 +105,7 @@ impl Plain {
                     (Some((step, _)), None) => format!("#{step} "),
                     _ => String::new(),
                 };
-                let size = crate::output::human::size(*size, 3);
+                let size = human::size(*size, 3);
                 let _ = writeln!(out, "{step}{state} {} {size}", digest.short());
             }
         }
@@ -108,7 +116,7 @@ impl Plain {
     }
 
     /// The lines for the end: what has become of the steps that had not ended, in BuildKit's words.
-    pub(super) fn end(&mut self, ended: Option<&Ended>, at: Duration) -> String {
+    pub fn end(&mut self, ended: Option<&Ended>, at: Duration) -> String {
         let mut out = String::new();
         let Some(Ended { step: failed, why }) = ended else {
             return out;
@@ -129,7 +137,7 @@ impl Plain {
     }
 
     /// A line when there has been none for long.
-    pub(super) fn beat(&mut self, at: Duration) -> String {
+    pub fn beat(&mut self, at: Duration) -> String {
         let running = self.steps.iter().rev().find(|(_, step)| !step.ended);
         let Some((number, step)) = running.filter(|_| at.saturating_sub(self.at) >= SILENCE) else {
             return String::new();
@@ -180,13 +188,13 @@ impl Plain {
 }
 
 /// Of a line that a program drew over with carriage returns, what it ended as.
-pub(super) fn last_state(line: &str) -> &str {
+pub fn last_state(line: &str) -> &str {
     let line = line.trim_end_matches(['\n', '\r']);
     line.rsplit('\r').next().unwrap_or(line)
 }
 
 /// An instruction of several lines, such as one with a here-document, on one.
-pub(super) fn one_line(name: &str) -> String {
+pub fn one_line(name: &str) -> String {
     let mut lines = name.lines();
     let first = lines.next().unwrap_or_default();
     match lines.next() {
@@ -197,7 +205,7 @@ pub(super) fn one_line(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use coracle::digest::Digest;
+    use crate::digest::Digest;
 
     use super::*;
 
