@@ -78,7 +78,7 @@ impl Runner<'_, '_> {
         let mut result = Vec::new();
         for word in words {
             for field in self.expand(word, true)? {
-                if field.text.is_special() {
+                if field.text.is_special() && !self.options.noglob {
                     let found = self.glob(&field.text)?;
                     if !found.is_empty() {
                         result.extend(found);
@@ -250,7 +250,7 @@ impl Runner<'_, '_> {
                             return Err(Stop::construct("an assignment to a parameter", at));
                         }
                         let value = self.single(word)?;
-                        self.shell.env.insert(name.to_owned(), value.clone());
+                        self.assign(name, value.clone());
                         fields.value(&value, quoted, separators);
                     }
                     (_, Some(value)) => fields.value(&value, quoted, separators),

@@ -32,6 +32,8 @@ pub(super) enum Errno {
     Busy,
     /// A name of more than 255 bytes.
     TooLong,
+    /// Nothing can be written there.
+    ReadOnly,
     /// The bytes cannot be read.
     Io,
 }
@@ -50,6 +52,7 @@ impl fmt::Display for Errno {
             Self::Invalid => "Invalid argument",
             Self::Busy => "Device or resource busy",
             Self::TooLong => "File name too long",
+            Self::ReadOnly => "Read-only file system",
             Self::Io => "I/O error",
         })
     }
@@ -192,7 +195,15 @@ impl Shell<'_> {
             return Err(Errno::NotDirectory);
         }
         self.check(node, WRITE | EXECUTE)?;
+        self.writable(&parent)?;
         Ok(parent)
+    }
+
+    fn writable(&self, at: &RootedPath) -> Result<(), Errno> {
+        if self.read_only.iter().any(|place| at.is_within(place)) {
+            return Err(Errno::ReadOnly);
+        }
+        Ok(())
     }
 
     /// As [`Self::may_change`], and in a sticky directory one's own entries only.
@@ -289,6 +300,7 @@ impl Shell<'_> {
             return Err(Errno::IsDirectory);
         }
         self.check(&node, WRITE)?;
+        self.writable(&at)?;
         if empty {
             self.put(&at, Vec::new());
         }
@@ -412,6 +424,7 @@ impl Shell<'_> {
     /// Sets owner and group. As the kernel does, it takes set-user-ID and set-group-ID away from
     /// what is no directory, and the capabilities of a file.
     pub(super) fn chown(&mut self, at: &RootedPath, uid: u32, gid: u32) -> Result<(), Errno> {
+        self.writable(at)?;
         let node = self.tree.get(at).ok_or(Errno::NoEntry)?;
         let who = &self.user;
         let group = gid == node.meta.gid || gid == who.gid || who.groups.contains(&gid);
@@ -446,6 +459,7 @@ impl Shell<'_> {
     }
 
     fn owned(&self, at: &RootedPath) -> Result<(), Errno> {
+        self.writable(at)?;
         let node = self.tree.get(at).ok_or(Errno::NoEntry)?;
         if self.user.uid == 0 || self.user.uid == node.meta.uid {
             Ok(())

@@ -11,9 +11,13 @@
 
 mod arithmetic;
 mod commands;
+mod executor;
 mod expand;
 mod files;
+pub mod fixtures;
 mod lexer;
+mod mounts;
+mod packages;
 mod parse;
 mod pattern;
 mod programs;
@@ -25,6 +29,8 @@ mod syntax;
 mod tests;
 
 use std::collections::BTreeMap;
+
+pub use executor::SimExecutor;
 
 use crate::accounts::Identity;
 use crate::path::RootedPath;
@@ -44,6 +50,8 @@ pub struct Shell<'a> {
     pub time: Timestamp,
     /// The permission bits that new files do not get.
     pub umask: u32,
+    /// Places where nothing can be written.
+    pub read_only: Vec<RootedPath>,
     /// Commands that are taken to have run: their names, and the absolute paths of the files that
     /// they are taken to write. Without files, they do nothing.
     pub pretend: &'a BTreeMap<String, Vec<String>>,

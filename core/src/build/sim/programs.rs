@@ -1,5 +1,6 @@
 //! Finding what a command's name means: a part of the shell, a program of the tree, a pretence.
 
+use std::io::Read as _;
 use std::sync::Arc;
 
 use super::Call;
@@ -7,6 +8,7 @@ use super::commands;
 use super::files::{EXECUTE, Errno};
 use super::run::{Runner, Stop};
 use super::streams::input;
+use crate::path::RootedPath;
 use crate::tree::{Content, Kind, Node};
 
 /// Where programs are when no variable says so.
@@ -194,7 +196,7 @@ impl Runner<'_, '_> {
             return self.interpreted(args, path, line);
         }
         let target = self.shell.walk(path, true).unwrap_or_default();
-        let is_busybox = target.name() == b"busybox" || node_is_nothing(node);
+        let is_busybox = self.is_busybox(&target) || node_is_nothing(node);
         let name = args[0].rsplit('/').next().unwrap_or_default();
         // What is called by another name than its own is what it is a link to.
         let known = commands::program(name).or_else(|| {
@@ -217,6 +219,18 @@ impl Runner<'_, '_> {
         let result = program(self, args);
         self.gnu = before;
         result
+    }
+
+    /// Whether busybox stands there: by its own name, or under another one of the same file.
+    fn is_busybox(&self, target: &RootedPath) -> bool {
+        if target.name() == b"busybox" {
+            return true;
+        }
+        let twin = target.parent().map(|directory| directory.child(b"busybox"));
+        let own = self.shell.tree.get(target);
+        let twin = twin.and_then(|twin| self.shell.tree.get(&twin));
+        own.zip(twin)
+            .is_some_and(|(own, twin)| Arc::ptr_eq(own, twin))
     }
 
     /// Runs a script with what its first line names.
@@ -339,5 +353,3 @@ fn head_is_script(node: &Node) -> bool {
 fn node_is_nothing(node: &Node) -> bool {
     matches!(&node.kind, Kind::File(content) if content.size() == 0)
 }
-
-use std::io::Read as _;

@@ -1,6 +1,7 @@
 //! Carrying a script out, command by command.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::rc::Rc;
 
@@ -24,6 +25,8 @@ pub(super) struct Runner<'r, 'a> {
     /// `$1` and so on.
     pub(super) params: Vec<String>,
     pub(super) options: Options,
+    /// The variables that are not handed on to programs.
+    pub(super) own: BTreeSet<String>,
     /// `$?`
     pub(super) status: i32,
     /// The code of the last `$( … )` of a command without words.
@@ -48,6 +51,7 @@ pub(super) struct Options {
     pub(super) xtrace: bool,
     pub(super) pipefail: bool,
     pub(super) noglob: bool,
+    pub(super) allexport: bool,
 }
 
 impl Options {
@@ -111,6 +115,7 @@ impl<'r, 'a> Runner<'r, 'a> {
             arg0: "sh".to_owned(),
             params: Vec::new(),
             options: Options::default(),
+            own: BTreeSet::new(),
             status: 0,
             output_status: None,
             gnu: false,
@@ -192,10 +197,12 @@ impl<'r, 'a> Runner<'r, 'a> {
         );
         let (params, arg0) = (self.params.clone(), self.arg0.clone());
         let (options, loops, gnu) = (self.options, self.loops, self.gnu);
+        let own = self.own.clone();
         let result = then(self);
         self.flush();
         self.streams = streams;
         self.shell.env = env;
+        self.own = own;
         (self.shell.cwd, self.shell.umask, self.shell.user) = (cwd, umask, user);
         (self.params, self.arg0) = (params, arg0);
         (self.options, self.loops, self.gnu) = (options, loops, gnu);
@@ -219,6 +226,9 @@ impl<'r, 'a> Runner<'r, 'a> {
         let result = self.apart(|runner| {
             runner.options = Options::default();
             runner.loops = 0;
+            for name in std::mem::take(&mut runner.own) {
+                runner.shell.env.remove(&name);
+            }
             then(runner)
         });
         self.unchecked = unchecked;
@@ -330,7 +340,7 @@ impl<'r, 'a> Runner<'r, 'a> {
                     let Some(value) = values.next() else {
                         return Ok(None);
                     };
-                    runner.shell.env.insert(name.clone(), value);
+                    runner.assign(name, value);
                     runner.command(body).map(Some)
                 })
             }),
@@ -444,7 +454,7 @@ impl<'r, 'a> Runner<'r, 'a> {
             let value = self.single(word)?;
             if args.is_empty() {
                 // Each one sees those before it.
-                self.shell.env.insert(name.clone(), value.clone());
+                self.assign(name, value.clone());
             }
             values.push((name.clone(), value));
         }
@@ -460,9 +470,16 @@ impl<'r, 'a> Runner<'r, 'a> {
                 .iter()
                 .map(|(name, _)| (name.clone(), runner.shell.env.get(name).cloned()))
                 .collect();
-            runner.shell.env.extend(values.iter().cloned());
+            let own = runner.own.clone();
+            for (name, value) in &values {
+                runner.shell.env.insert(name.clone(), value.clone());
+                runner.own.remove(name);
+            }
             let status = runner.call(&args);
             runner.flush();
+            if !before.is_empty() {
+                runner.own = own;
+            }
             for (name, value) in before {
                 match value {
                     Some(value) => runner.shell.env.insert(name, value),
@@ -472,6 +489,13 @@ impl<'r, 'a> Runner<'r, 'a> {
             status
         })?;
         Ok(done.unwrap_or(if self.gnu { 2 } else { 1 }))
+    }
+
+    /// Sets a variable. A new one is the shell's own until it is exported.
+    pub(super) fn assign(&mut self, name: &str, value: String) {
+        if self.shell.env.insert(name.to_owned(), value).is_none() && !self.options.allexport {
+            self.own.insert(name.to_owned());
+        }
     }
 
     fn trace(&mut self, values: &[(String, String)], args: &[String]) {

@@ -90,7 +90,7 @@ pub(super) fn exit(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i32, 
     Err(Stop::Exit(code))
 }
 
-/// `export` and `readonly`. Every variable is handed on here, so they only set.
+/// `export`; and `readonly`, after which one may still write here.
 pub(super) fn export(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i32, Stop> {
     let given = Given::read(args, "p", &[])?;
     if given.operands.is_empty() {
@@ -101,8 +101,15 @@ pub(super) fn export(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i32
         runner.out(text);
     }
     for word in given.operands {
-        if let Some((name, value)) = word.split_once('=') {
-            runner.shell.env.insert(name.to_owned(), value.to_owned());
+        let name = match word.split_once('=') {
+            Some((name, value)) => {
+                runner.shell.env.insert(name.to_owned(), value.to_owned());
+                name
+            }
+            None => &word,
+        };
+        if args[0] == "export" {
+            runner.own.remove(name);
         }
     }
     Ok(0)
@@ -112,6 +119,7 @@ pub(super) fn export(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i32
 pub(super) fn unset(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i32, Stop> {
     for name in Given::read(args, "v", &[])?.operands {
         runner.shell.env.remove(&name);
+        runner.own.remove(&name);
     }
     Ok(0)
 }
@@ -238,7 +246,8 @@ pub(super) fn read(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i32, 
             rest = others.trim_start_matches(|c| separators.contains(c));
             first
         };
-        runner.shell.env.insert(name.clone(), value.to_owned());
+        let value = value.to_owned();
+        runner.assign(name, value);
     }
     Ok(code)
 }
@@ -278,7 +287,7 @@ impl Runner<'_, '_> {
                         return Err(Stop::Exit(2));
                     }
                     "pipefail" => self.options.pipefail = on,
-                    "allexport" => {}
+                    "allexport" => self.options.allexport = on,
                     _ => return Err(Stop::command("set", format!("`set {arg}`"))),
                 }
             }

@@ -223,7 +223,9 @@ fn copy_file(
     done: &mut Done,
 ) -> Result<(), (Side, Errno)> {
     let to_error = |errno| (Side::To, errno);
-    let keeps_link = !matches!(node.kind, Kind::File(_));
+    // What a device would give is nothing here, unless the device itself is wanted.
+    let is_device = matches!(node.kind, Kind::CharDevice(..)) && !how.recursive;
+    let keeps_link = !matches!(node.kind, Kind::File(_)) && !is_device;
     let target = runner.shell.walk(to, !keeps_link).map_err(to_error)?;
     if how.no_clobber && runner.shell.tree.get(&target).is_some() {
         return Ok(());
@@ -266,7 +268,12 @@ fn copy_file(
             opened => opened,
         };
         let target = target.map_err(to_error)?;
-        let (time, kind) = (runner.shell.time, node.kind.clone());
+        let time = runner.shell.time;
+        let kind = if is_device {
+            Kind::File(Content::Inline(Arc::new([])))
+        } else {
+            node.kind.clone()
+        };
         runner.shell.change(&target, |own| {
             own.kind = kind;
             own.meta.mtime = time;

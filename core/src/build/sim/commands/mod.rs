@@ -102,7 +102,7 @@ pub(super) fn program(name: &str) -> Option<Program> {
         "which" => surroundings::which,
         "whoami" => surroundings::whoami,
         "xargs" => surroundings::xargs,
-        _ => return None,
+        name => return super::packages::program(name),
     })
 }
 

@@ -65,7 +65,8 @@ pub(super) fn printenv(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i
     }
     let mut code = 0;
     for name in &args[1..] {
-        match runner.shell.env.get(name).cloned() {
+        let value = runner.shell.env.get(name).cloned();
+        match value.filter(|_| !runner.own.contains(name)) {
             Some(value) => runner.out(format!("{value}\n")),
             None => code = 1,
         }
