@@ -1,11 +1,14 @@
 //! The one seam of RUN: somebody who can run a process on a stack of layers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::sim::Unsupported;
 use crate::event::Event;
 use crate::image::StoredLayer;
+use crate::layer::Layer;
 use crate::store::{Store, StoreError};
-use crate::tree::Tree;
+use crate::tree::{Node, Timestamp, Tree};
 
 /// Runs commands. COPY, ENV and WORKDIR never reach it.
 ///
@@ -182,7 +185,32 @@ pub enum ExecutorError {
     /// The container could not be made.
     #[error("{0}")]
     Container(String),
+    /// It is simulated, and the simulation does not go so far.
+    #[error(transparent)]
+    Unsupported(#[from] Unsupported),
     /// A blob could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Sets times later than the given second back to it. Hard links stay hard links.
+pub(crate) fn set_back(layer: &mut Layer, seconds: i64) {
+    let latest = Timestamp { seconds, nanos: 0 };
+    // The old nodes are kept until the end, so that no new one gets the address of an old one.
+    let old: Vec<Arc<Node>> = layer
+        .adds
+        .iter()
+        .map(|(_, node)| Arc::clone(node))
+        .collect();
+    let mut changed: BTreeMap<*const Node, Arc<Node>> = BTreeMap::new();
+    for ((_, node), old) in layer.adds.iter_mut().zip(&old) {
+        if old.meta.mtime > latest {
+            let earlier = changed.entry(Arc::as_ptr(old)).or_insert_with(|| {
+                let mut node = Node::clone(old);
+                node.meta.mtime = latest;
+                Arc::new(node)
+            });
+            *node = Arc::clone(earlier);
+        }
+    }
 }

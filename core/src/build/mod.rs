@@ -23,6 +23,7 @@ pub mod net;
 mod perform;
 pub mod plan;
 pub mod select;
+pub mod sim;
 #[cfg(test)]
 mod tests;
 

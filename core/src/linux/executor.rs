@@ -12,16 +12,15 @@ use super::runtime::{Request, RunError, Streams, run_until};
 use super::snapshot::{RootFs, Snapshots, changes};
 use super::step_mounts::StepMounts;
 use super::stop::Stop;
-use crate::build::executor::{Executor, ExecutorError, Ran, RunNetwork, RunStep};
+use crate::build::executor::{Executor, ExecutorError, Ran, RunNetwork, RunStep, set_back};
 use crate::event::Event;
 use crate::image::{StoredLayer, store_layer};
-use crate::layer::Layer;
 use crate::runtime::bundle::{self, HostFiles};
 use crate::runtime::options::{Network, RunOptions, Tmpfs, Ulimit};
 use crate::runtime::spec::Place;
 use crate::spec::RunConfig;
 use crate::store::Store;
-use crate::tree::{Node, Timestamp};
+use crate::tree::Timestamp;
 
 /// Runs build steps in containers.
 #[derive(Debug)]
@@ -253,28 +252,6 @@ fn as_step(event: Event, step: usize) -> Event {
     match event {
         Event::Output { stream, text } => Event::StepOutput { step, stream, text },
         other => other,
-    }
-}
-
-/// Sets times later than the given second back to it. Hard links stay hard links.
-fn set_back(layer: &mut Layer, seconds: i64) {
-    let latest = Timestamp { seconds, nanos: 0 };
-    // The old nodes are kept until the end, so that no new one gets the address of an old one.
-    let old: Vec<Arc<Node>> = layer
-        .adds
-        .iter()
-        .map(|(_, node)| Arc::clone(node))
-        .collect();
-    let mut changed: BTreeMap<*const Node, Arc<Node>> = BTreeMap::new();
-    for ((_, node), old) in layer.adds.iter_mut().zip(&old) {
-        if old.meta.mtime > latest {
-            let earlier = changed.entry(Arc::as_ptr(old)).or_insert_with(|| {
-                let mut node = Node::clone(old);
-                node.meta.mtime = latest;
-                Arc::new(node)
-            });
-            *node = Arc::clone(earlier);
-        }
     }
 }
 

@@ -11,6 +11,7 @@ mod options;
 mod remote_cache;
 mod report;
 mod secrets;
+mod simulate;
 mod surroundings;
 
 use std::fs;
@@ -18,6 +19,7 @@ use std::fs;
 use coracle::build::cache::Cache;
 use coracle::build::cache_directory::CacheDirectory;
 use coracle::build::carry::{CarriedCache, StoreOf};
+use coracle::build::executor::Executor;
 use coracle::build::load::Digests;
 use coracle::build::plan::{self, Plan};
 use coracle::build::{self, BuildOptions, Built, Host};
@@ -60,9 +62,11 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     }
     let plan_options = plan_options(options, context)?;
     let surroundings = surroundings::read(options)?;
+    let simulated = simulate::read(options)?;
     let cache_to = caches::to(&options.cache_to)?;
     let cache_from = caches::from(&options.cache_from)?;
-    if !options.dry_run {
+    // Without containers nobody needs to be root of anything.
+    if !options.dry_run && simulated.is_none() {
         userns::reenter(&mut |event| report::before(&event, options))?;
     }
     let digests = Digests::kept_in(context.root.join("cache/contexts"));
@@ -108,7 +112,10 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
     let build_options = BuildOptions {
         no_cache: options.no_cache,
         no_cache_stages: no_cache_stages(options, &sources)?,
-        surroundings: surroundings.key(),
+        surroundings: match &simulated {
+            Some(simulated) => simulated.surroundings(),
+            None => surroundings.key(),
+        },
         source_date_epoch: source_date_epoch(options)?,
         jobs: jobs(options),
         inline_cache: cache_to.contains(&To::Inline),
@@ -121,7 +128,10 @@ pub(crate) fn run(options: &Options, context: &Context) -> Outcome {
         options: &build_options,
         cache: &cache,
     };
-    let built = carry_out(&work, options, surroundings, context, &store);
+    let built = match &simulated {
+        Some(simulated) => carry_out(&work, options, simulated, None, context, &store),
+        None => in_containers(&work, options, surroundings, context, &store),
+    };
     // Also after a build that failed: the next one begins with the same files. What cannot be
     // written down is computed again, and stops nothing.
     let _ = digests.save();
@@ -172,19 +182,16 @@ struct Work<'a> {
     cache: &'a dyn Cache,
 }
 
-/// Carries out the plan, showing it as it goes.
-fn carry_out(
+/// Carries out the plan, with containers for what runs.
+fn in_containers(
     work: &Work<'_>,
     options: &Options,
     surroundings: Surroundings,
     context: &Context,
     store: &std::sync::Arc<dyn Store>,
 ) -> Result<Built, Failure> {
-    let Work { plan, sources, .. } = work;
     let environment = |name: &str| std::env::var(name).ok();
     let snapshots = Snapshots::open(&context.root, &environment)?;
-    let secrets = secrets::read(&options.secret)?;
-    let agents = agents::read(&options.ssh, &environment)?;
     let executor = LinuxExecutor {
         snapshots: &snapshots,
         containers: context.root.join("containers"),
@@ -194,10 +201,26 @@ fn carry_out(
         explain: options.explain.is_asked(),
         stop: Stop::new().map_err(|e| Failure::io("make a pipe", &e))?,
     };
+    carry_out(work, options, &executor, Some(&executor), context, store)
+}
+
+/// Carries out the plan, showing it as it goes. `containers` is who minds signals for what runs.
+fn carry_out(
+    work: &Work<'_>,
+    options: &Options,
+    executor: &dyn Executor,
+    containers: Option<&LinuxExecutor<'_>>,
+    context: &Context,
+    store: &std::sync::Arc<dyn Store>,
+) -> Result<Built, Failure> {
+    let Work { plan, sources, .. } = work;
+    let environment = |name: &str| std::env::var(name).ok();
+    let secrets = secrets::read(&options.secret)?;
+    let agents = agents::read(&options.ssh, &environment)?;
     let host = Host {
         store: std::sync::Arc::clone(store),
         cache: work.cache,
-        executor: &executor,
+        executor,
         context: &sources.context,
         secrets: &secrets,
         agents: &agents,
@@ -221,10 +244,9 @@ fn carry_out(
     };
     let mut build = || build::build(plan, &host, work.options, &mut on);
     // A single stage is built by this thread alone, and a signal may end it at any time.
-    let built = if plan.stages.len() > 1 {
-        executor.mind_signals(build)?
-    } else {
-        build()
+    let built = match containers {
+        Some(containers) if plan.stages.len() > 1 => containers.mind_signals(build)?,
+        _ => build(),
     };
     let ended = built.as_ref().err().map(report::ended);
     watcher.end(ended.as_ref());
@@ -240,6 +262,9 @@ fn find_or_pull(
     platform: &Platform,
     options: &Options,
 ) -> Result<Image, String> {
+    if options.simulate {
+        return simulate::base(store, reference, platform, options);
+    }
     let when = match options {
         // A plan changes nothing.
         Options { dry_run: true, .. } => return find_base(store, reference, platform),

@@ -60,6 +60,11 @@ An archive for ADD, or as the context, of more than --max-bytes (unpacked), --ma
 its packed size) or --max-entries is refused: it looks like an attack on the disk or the
 memory.
 
+With --simulate, RUN needs no container and no privilege: a small shell that knows the everyday
+commands works on the files alone, and refuses by name what it does not know. Base images that
+are not here are small ones that stand for the real, and packages a thousandth of their size.
+What it makes is never taken for the result of a real RUN, nor the other way round.
+
 What BuildKit's checks find is told and stops nothing, unless the Dockerfile begins with
 `# check=error=true`; `# check=skip=NAME,NAME` turns checks off. Both are given for one build
 by --build-arg BUILDKIT_DOCKERFILE_CHECK=skip=NAME;error=true, in place of the file's own.
@@ -138,6 +143,9 @@ pub(crate) struct Options {
     /// Set type of progress output (auto, plain, tty, quiet, rawjson)
     #[arg(long, value_name = "string", default_value = "auto")]
     pub(crate) progress: Style,
+    /// With --simulate: take a command as done, and files as written (format: "name[=/path,...]")
+    #[arg(long, value_name = "stringArray", requires = "simulate")]
+    pub(crate) pretend: Vec<String>,
     /// Always attempt to pull all referenced images
     #[arg(long)]
     pub(crate) pull: bool,
@@ -154,6 +162,9 @@ pub(crate) struct Options {
     /// Shared memory size for RUN instructions
     #[arg(long, value_name = "bytes")]
     pub(crate) shm_size: Option<String>,
+    /// Let a small simulated shell do what RUN says: no container, no network
+    #[arg(long, conflicts_with_all = ["pull", "ssh", "add_host", "shm_size", "ulimit"])]
+    pub(crate) simulate: bool,
     /// SSH agent to expose to the build (format: "default" or "id=socket")
     #[arg(long, value_name = "stringArray")]
     pub(crate) ssh: Vec<String>,

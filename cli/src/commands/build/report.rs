@@ -151,6 +151,9 @@ pub(super) fn build_error(
             let mut message = format!("{}:{}: {source}\n", sources.name, place.line);
             message.push_str(&log.tail(step));
             message.push_str(&excerpt(sources, span));
+            if let ExecutorError::Unsupported(unsupported) = &source {
+                let _ = writeln!(message, "{}", super::simulate::hint(unsupported));
+            }
             let path = transcript.display();
             let _ = writeln!(message, "The whole output is in {path}");
             Failure::new(message.trim_end()).code(code)

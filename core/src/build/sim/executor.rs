@@ -1,0 +1,253 @@
+//! RUN on a tree: what the simulated shell changes becomes a layer.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::mounts::{Caches, Laid};
+use super::{Shell, Unsupported};
+use crate::accounts::Accounts;
+use crate::build::executor::{Executor, ExecutorError, Ran, RunStep, set_back};
+use crate::digest::ChainId;
+use crate::event::Event;
+use crate::image::{StoredLayer, chain_ids, gather_layer, store_layer};
+use crate::layer::{Bounds, apply, diff};
+use crate::path::RootedPath;
+use crate::store::Store;
+use crate::tree::{Kind, Node, Timestamp, Tree};
+
+/// Runs build steps with the simulated shell. It needs no container and no kernel.
+///
+/// The same step on the same layers makes the same layer everywhere. Its clock stands still: with
+/// a SOURCE_DATE_EPOCH at that second, without one at as many seconds after 1970 as there are
+/// layers below, so that a step's changes are later than those of the steps before it.
+#[derive(Debug, Default)]
+pub struct SimExecutor {
+    /// Commands that are taken to have run, as in [`Shell::pretend`].
+    pub pretend: BTreeMap<String, Vec<String>>,
+    /// What a base image's layers may unpack to.
+    pub bounds: Bounds,
+    known: Mutex<Known>,
+    caches: Mutex<Caches>,
+}
+
+/// File systems that steps began or ended with, the oldest first.
+#[derive(Debug, Default)]
+struct Known {
+    trees: BTreeMap<ChainId, Arc<Tree>>,
+    order: VecDeque<ChainId>,
+}
+
+/// So many file systems are kept: a build goes on where its last steps ended.
+const MOST_KNOWN: usize = 64;
+
+/// The variables that every process finds, as the runtime sets them.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const HOSTNAME: &str = "build";
+
+impl SimExecutor {
+    /// An executor with these pretences.
+    pub fn new(pretend: BTreeMap<String, Vec<String>>) -> Self {
+        Self {
+            pretend,
+            ..Self::default()
+        }
+    }
+
+    /// What a step's result depends on besides: that it is simulated, and what is pretended. For
+    /// [`crate::build::BuildOptions::surroundings`], so that the cache never takes a simulated
+    /// layer for a real one.
+    pub fn surroundings(&self) -> BTreeMap<String, String> {
+        let mut all = BTreeMap::from([("--simulate".to_owned(), "1".to_owned())]);
+        let pretences = self.pretend.iter().map(|(name, paths)| {
+            let paths: Vec<_> = paths.iter().map(|path| format!("={path}")).collect();
+            name.clone() + &paths.concat()
+        });
+        let pretences: Vec<String> = pretences.collect();
+        if !pretences.is_empty() {
+            all.insert("--pretend".to_owned(), pretences.join(" "));
+        }
+        all
+    }
+
+    /// The file system that layers make, lowest first.
+    fn tree(
+        &self,
+        store: &Arc<dyn Store>,
+        base: &[StoredLayer],
+        chains: &[ChainId],
+    ) -> Result<Arc<Tree>, ExecutorError> {
+        let (below, found) = {
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let find = |count: &usize| known.trees.get(&chains[count - 1]).cloned();
+            let counts = (1..=chains.len()).rev();
+            let mut found = counts.filter_map(|count| Some((count, find(&count)?)));
+            found.next().unwrap_or_else(|| (0, Arc::new(Tree::new())))
+        };
+        if below == base.len() {
+            return Ok(found);
+        }
+        let mut tree = Tree::clone(&found);
+        for stored in &base[below..] {
+            let layer = gather_layer(store, stored, self.bounds).map_err(failed)?;
+            apply(&mut tree, &layer).map_err(failed)?;
+        }
+        let tree = Arc::new(tree);
+        if let Some(chain) = chains.last() {
+            self.keep(chain, &tree);
+        }
+        Ok(tree)
+    }
+
+    fn keep(&self, chain: &ChainId, tree: &Arc<Tree>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known
+            .trees
+            .insert(chain.clone(), Arc::clone(tree))
+            .is_none()
+        {
+            known.order.push_back(chain.clone());
+        }
+        if known.order.len() > MOST_KNOWN
+            && let Some(oldest) = known.order.pop_front()
+        {
+            known.trees.remove(&oldest);
+        }
+    }
+}
+
+impl Executor for SimExecutor {
+    fn run(
+        &self,
+        store: &Arc<dyn Store>,
+        base: &[StoredLayer],
+        step: &RunStep,
+        on: &mut dyn FnMut(Event),
+    ) -> Result<Ran, ExecutorError> {
+        let diff_ids: Vec<_> = base.iter().map(|layer| layer.diff_id.clone()).collect();
+        let chains = chain_ids(&diff_ids);
+        let old = self.tree(store, base, &chains)?;
+        let mut tree = Tree::clone(&old);
+        let time = match step.source_date_epoch {
+            // Later than it, so that a change is one even where the time is all that changes; it
+            // is set back to it at the end.
+            Some(seconds) => Timestamp {
+                seconds: seconds.saturating_add(1),
+                nanos: 1,
+            },
+            None => Timestamp {
+                seconds: i64::try_from(base.len()).unwrap_or(0),
+                nanos: 0,
+            },
+        };
+        let code = {
+            let mut caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
+            let laid = Laid::over(&mut tree, &step.mounts, &caches).map_err(failed)?;
+            let code = self.carry_out(&mut tree, step, time, laid.read_only(), on);
+            laid.take_off(&mut tree, &mut caches);
+            code?
+        };
+        if code != 0 {
+            return Err(ExecutorError::Failed {
+                command: step.args.join(" "),
+                code,
+            });
+        }
+        let mut layer = diff(&old, &tree);
+        if let Some(seconds) = step.source_date_epoch {
+            set_back(&mut layer, seconds);
+        }
+        let stored = store_layer(store.as_ref(), &layer)?;
+        let chain = ChainId::on(chains.last(), &stored.diff_id);
+        if step.source_date_epoch.is_some() {
+            tree = Tree::clone(&old);
+            apply(&mut tree, &layer).map_err(failed)?;
+        }
+        self.keep(&chain, &Arc::new(tree));
+        Ok(Ran {
+            layer: stored,
+            finished: None,
+        })
+    }
+}
+
+impl SimExecutor {
+    fn carry_out(
+        &self,
+        tree: &mut Tree,
+        step: &RunStep,
+        time: Timestamp,
+        read_only: Vec<RootedPath>,
+        on: &mut dyn FnMut(Event),
+    ) -> Result<i32, ExecutorError> {
+        let file = |path: &str| {
+            let at = crate::tree::resolve(tree, &RootedPath::root().resolve(path)).ok()?;
+            match &tree.get(&at)?.kind {
+                Kind::File(content) => content.read().ok(),
+                _ => None,
+            }
+        };
+        let accounts = Accounts::parse(
+            &file("/etc/passwd").unwrap_or_default(),
+            &file("/etc/group").unwrap_or_default(),
+        );
+        let user = accounts.identity(&step.user).map_err(failed)?;
+        let mut env = BTreeMap::from([
+            ("PATH".to_owned(), PATH.to_owned()),
+            ("HOSTNAME".to_owned(), HOSTNAME.to_owned()),
+        ]);
+        let given = step.env.iter().filter_map(|entry| entry.split_once('='));
+        env.extend(given.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        env.entry("HOME".to_owned())
+            .or_insert_with(|| user.home.clone());
+        let cwd = working_dir(tree, &step.working_dir, time)?;
+        let mut shell = Shell {
+            tree,
+            env,
+            cwd,
+            user,
+            time,
+            umask: 0o022,
+            read_only,
+            pretend: &self.pretend,
+            all_commands: false,
+            other: &mut |_| None,
+        };
+        let ended = shell.run_args(&step.args, &mut |stream, text| {
+            on(Event::StepOutput {
+                step: step.number,
+                stream,
+                text: text.to_owned(),
+            });
+        });
+        ended.map_err(|unsupported: Unsupported| ExecutorError::Unsupported(unsupported))
+    }
+}
+
+/// The directory where a step starts, made when it is not there.
+fn working_dir(tree: &mut Tree, path: &str, time: Timestamp) -> Result<RootedPath, ExecutorError> {
+    let wanted = RootedPath::root().resolve(path);
+    let at = crate::tree::resolve(tree, &wanted).map_err(failed)?;
+    for part in at.ancestors().chain([at.clone()]) {
+        match tree.get(&part).map(|node| &node.kind) {
+            Some(Kind::Directory) => {}
+            Some(_) => return Err(failed(format!("{part} is no directory to start in"))),
+            None => {
+                let mut node = Node::directory(0o755);
+                node.meta.mtime = time;
+                tree.insert(part.clone(), Arc::new(node));
+                let parent = part.parent().unwrap_or_default();
+                if let Some(node) = tree.get(&parent) {
+                    let mut node = Node::clone(node);
+                    node.meta.mtime = time;
+                    tree.insert(parent, Arc::new(node));
+                }
+            }
+        }
+    }
+    Ok(at)
+}
+
+#[allow(clippy::needless_pass_by_value)] // it stands in map_err
+fn failed(error: impl ToString) -> ExecutorError {
+    ExecutorError::Container(error.to_string())
+}
