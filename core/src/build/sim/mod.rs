@@ -93,6 +93,12 @@ pub struct Unsupported {
     pub at: Option<usize>,
 }
 
+/// The commands of a script, line by line, each with its heredocs and without comments. What
+/// cannot be understood is one command, up to the end.
+pub fn lines(script: &str) -> Vec<&str> {
+    parse::lines(script)
+}
+
 impl Shell<'_> {
     /// Runs a script to its end and gives its exit code. `out` is given all that is written, with
     /// 1 for standard output and 2 for standard error.

@@ -12,7 +12,44 @@ const RESERVED: &[&str] = &[
 /// The same, for which there is nothing here.
 const REFUSED: &[&str] = &["[[", "function", "select", "time", "coproc"];
 
+/// The commands of a script, line by line, each with its heredocs and without comments. What
+/// cannot be understood is one command, up to the end.
+pub(super) fn lines(script: &str) -> Vec<&str> {
+    let mut parser = Parser::new(script, 0);
+    let mut found = Vec::new();
+    while parser.newlines().is_ok() && parser.at < script.len() {
+        let start = parser.at;
+        let end = parser.line().unwrap_or(script.len());
+        found.push(&script[start..end]);
+        if end == script.len() {
+            break;
+        }
+    }
+    found
+}
+
 impl Parser<'_> {
+    /// The commands up to the end of the line, and where that end is, behind their heredocs.
+    fn line(&mut self) -> Result<usize, ParseError> {
+        loop {
+            self.and_or()?;
+            self.blanks();
+            if self.peek() != Some(';') {
+                break;
+            }
+            self.at += 1;
+            self.blanks();
+            if matches!(self.peek(), None | Some('\n')) {
+                break;
+            }
+        }
+        match (self.peek(), self.heredocs) {
+            (Some('\n'), Some((line, end))) if line == self.at => Ok(end),
+            (None | Some('\n'), _) => Ok(self.at),
+            _ => Err(self.unexpected(None)),
+        }
+    }
+
     /// Blanks, comments and lines that go on.
     fn blanks(&mut self) {
         loop {

@@ -67,15 +67,23 @@ fn kind(entry: tar::EntryType) -> &'static str {
 
 fn meaning(name: &[u8]) -> Option<String> {
     let end = name.iter().rposition(|b| *b != b'/')? + 1;
-    let start = name[..end].iter().rposition(|b| *b == b'/').map_or(0, |at| at + 1);
+    let start = name[..end]
+        .iter()
+        .rposition(|b| *b == b'/')
+        .map_or(0, |at| at + 1);
     let last = &name[start..end];
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let directory = text(&name[..start.saturating_sub(1)]);
     if last == OPAQUE {
-        return Some(format!("opaque: hides all that lower layers have below /{directory}"));
+        return Some(format!(
+            "opaque: hides all that lower layers have below /{directory}"
+        ));
     }
     let hidden = last.strip_prefix(WHITEOUT)?;
-    Some(format!("whiteout: hides what lower layers have as {} in /{directory}", text(hidden)))
+    Some(format!(
+        "whiteout: hides what lower layers have as {} in /{directory}",
+        text(hidden)
+    ))
 }
 
 #[cfg(test)]
@@ -90,7 +98,10 @@ mod tests {
     fn headers_say_what_names_mean() {
         let path = |text: &str| RootedPath::parse(text).unwrap();
         let layer = Layer {
-            hides: vec![Whiteout::Path(path("etc/motd")), Whiteout::Below(path("srv"))],
+            hides: vec![
+                Whiteout::Path(path("etc/motd")),
+                Whiteout::Below(path("srv")),
+            ],
             adds: vec![(path("a"), Arc::new(Node::file(0o640, *b"xy")))],
         };
         let mut bytes = Vec::new();
@@ -98,7 +109,16 @@ mod tests {
         let headers = headers(&*bytes).unwrap();
         let lines: Vec<_> = headers
             .iter()
-            .map(|h| format!("{} {} {:o} {} {}", h.name, h.kind, h.mode, h.size, h.meaning.as_deref().unwrap_or("-")))
+            .map(|h| {
+                format!(
+                    "{} {} {:o} {} {}",
+                    h.name,
+                    h.kind,
+                    h.mode,
+                    h.size,
+                    h.meaning.as_deref().unwrap_or("-")
+                )
+            })
             .collect();
         insta::assert_snapshot!(lines.join("\n"));
     }

@@ -37,9 +37,9 @@ use ::http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValu
 use ::http::response::Builder;
 use ::http::{Method, Response as Head, StatusCode};
 
-pub use route::HOME;
 pub use access::{Access, Check, Tokens};
 pub use mirror::Upstream;
+pub use route::HOME;
 
 use super::http::{Body, Request, Response, Transport, TransportError};
 use crate::digest::Digest;

@@ -1,6 +1,14 @@
 //! Looking closer: what a tab of the inspector shows, computed only when somebody looks.
 
+mod files;
+mod life;
+mod stacks;
+mod texts;
+
 use serde::{Deserialize, Serialize};
+
+use crate::level;
+use crate::session::Session;
 
 /// What somebody wants to see.
 ///
@@ -74,6 +82,36 @@ pub enum Look {
 
 fn many() -> usize {
     500
+}
+
+/// Looks.
+pub fn look(session: &mut Session, wanted: &Look) -> Seen {
+    let seen = match wanted {
+        Look::Files {
+            of,
+            layer,
+            filter,
+            start,
+            count,
+        } => files::files(
+            session,
+            of,
+            *layer,
+            filter,
+            *start..start.saturating_add(*count),
+        ),
+        Look::File { of, path } => life::life(session, of, path),
+        Look::Overlay { of, filter, all } => files::overlay(session, of, filter, *all),
+        Look::Digests { of } => texts::digests(session, of),
+        Look::Json { of, document } => texts::json(session, of, document),
+        Look::Tar { of, layer } => texts::tar(session, of, *layer),
+        Look::Context => Ok(texts::context(session)),
+        Look::Explain => Ok(texts::explain(session)),
+        Look::Levels => Ok(Seen::Levels {
+            levels: level::list(),
+        }),
+    };
+    seen.unwrap_or_else(|why| Seen::Nothing { why })
 }
 
 /// What is seen.
@@ -240,7 +278,7 @@ pub struct TarRow {
     /// The name as it stands there.
     pub name: String,
     /// The kind of entry.
-    pub kind: String,
+    pub kind: &'static str,
     /// Permission bits, in octal.
     pub mode: String,
     /// User and group.
@@ -248,7 +286,7 @@ pub struct TarRow {
     /// The size of what follows it.
     pub size: u64,
     /// The time, in seconds since 1970.
-    pub mtime: i64,
+    pub mtime: u64,
     /// Where a link leads.
     pub target: Option<String>,
     /// What the name means, where it is special: a whiteout, an opaque directory.

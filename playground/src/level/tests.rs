@@ -1,0 +1,1 @@
+//! Every level is replayed: its start, its solution, its wrong answers.
