@@ -14,6 +14,7 @@ mod failures;
 mod fixtures;
 mod fuzz;
 mod host;
+mod playground;
 mod report;
 mod setup;
 mod suites;
@@ -33,6 +34,8 @@ The course:
   diff NN                        compare your code with the chapter's
   next                           the next thing to do
   book [--serve [PORT] | --open] write the book to target/site/book, and show it
+  playground [--serve [PORT] | --open]
+                                 write the page and the book to target/site, and show them
 
 The project:
   test [--no-setup] [SUITE...]   run every suite, or the named ones; install first what they need
@@ -55,7 +58,8 @@ fn main() -> ExitCode {
         Some((&"check", rest)) => course::check(&project(), rest),
         Some((&"diff", rest)) => course::diff(&project(), rest),
         Some((&"next", rest)) => course::next(&project(), rest),
-        Some((&"book", rest)) => book(&project(), rest),
+        Some((&"book", rest)) => site(&project(), rest),
+        Some((&"playground", rest)) => playground::main(&project(), rest),
         Some((&"test", rest)) => test::main(&project(), rest),
         Some((&"fuzz", rest)) => fuzz::main(&project(), rest),
         Some((&"bench", rest)) => bench::main(&project(), rest),
@@ -75,8 +79,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// The book is written by a package of its own, so that this one stays small.
-fn book(project: &Path, words: &[&str]) -> ExitCode {
+/// Book and page are written by a package of their own, so that this one stays small.
+fn site(project: &Path, words: &[&str]) -> ExitCode {
     let mut cargo = Command::new("cargo");
     let run = ["run", "--quiet", "--package", "coracle-site", "--"];
     cargo.current_dir(project).args(run).args(words);
@@ -84,7 +88,7 @@ fn book(project: &Path, words: &[&str]) -> ExitCode {
         Ok(status) if status.success() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("cargo x book cannot start cargo: {error}");
+            eprintln!("cannot start cargo: {error}");
             ExitCode::FAILURE
         }
     }

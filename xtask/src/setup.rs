@@ -18,6 +18,7 @@ const PROGRAMS: &[(&str, &str, &[&str])] = &[
     ("buildah", "buildah", &["e2e", BENCH]),
     ("busybox", "busybox-static", &["e2e"]),
     ("bzip2", "bzip2", &["cli", "e2e"]),
+    ("chromium", "chromium", &["playground"]),
     ("containerd", "containerd", &["e2e"]),
     ("c++", "g++", &["fuzz"]),
     ("crun", "crun", &["e2e", BENCH]),
@@ -30,6 +31,7 @@ const PROGRAMS: &[(&str, &str, &[&str])] = &[
     ("iptables", "iptables", &["e2e", BENCH]),
     ("jq", "jq", &[BENCH]),
     ("newuidmap", "uidmap", NAMESPACES),
+    ("npm", "npm", &["playground"]),
     ("openssl", "openssl", &["e2e"]),
     ("podman", "podman", &["e2e", BENCH]),
     ("python3", "python3-pip", &["e2e"]),
@@ -59,7 +61,10 @@ pub(crate) const LONE: &str = "coracle-lone";
 pub(crate) fn prepare(names: &[&str], project: &Path, log: &Path) {
     let wanted = |family: &str| names.iter().any(|name| name.starts_with(family));
     let mut packages = Vec::new();
-    if wanted("wasm") && wasm::toolchain().is_none() && !wasm::add_by_rustup(log) {
+    if (wanted("wasm") || wanted("playground"))
+        && wasm::toolchain().is_none()
+        && !wasm::add_by_rustup(log)
+    {
         packages.extend(wasm::packages());
     }
     let any = |families: &[&str]| families.iter().any(|family| wanted(family));

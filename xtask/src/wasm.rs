@@ -35,11 +35,34 @@ pub(crate) fn add_by_rustup(log: &Path) -> bool {
     command::found("rustup") && command::run(&mut rustup, log).success && installed()
 }
 
-/// Debian's packages for the target. A linker is not among them: nothing is linked by a check.
+/// Debian's packages for the target: a compiler, the standard library's source, and a linker,
+/// whose version is that of the distribution.
 pub(crate) fn packages() -> Vec<String> {
-    ["rustc-web", "cargo-web", "rust-web-src"]
+    let mut packages: Vec<String> = ["rustc-web", "cargo-web", "rust-web-src"]
         .map(str::to_owned)
-        .into()
+        .into();
+    packages.push(newest_linker().unwrap_or_else(|| "lld".to_owned()));
+    packages
+}
+
+/// The newest `lld-N` that Debian offers.
+fn newest_linker() -> Option<String> {
+    let listed = Command::new("apt-cache")
+        .args(["pkgnames", "lld-"])
+        .output()
+        .ok()?;
+    let names = String::from_utf8_lossy(&listed.stdout);
+    let number = |name: &str| name.strip_prefix("lld-")?.parse::<u32>().ok();
+    let newest = names.lines().filter_map(number).max()?;
+    Some(format!("lld-{newest}"))
+}
+
+/// The linker for the target that is installed, where the toolchain brings none.
+fn linker() -> Option<String> {
+    let names = (14..40).rev().map(|version| format!("wasm-ld-{version}"));
+    std::iter::once("wasm-ld".to_owned())
+        .chain(names)
+        .find(|name| command::found(name))
 }
 
 /// A cargo command for the target: `check` it, or `build` it.
@@ -61,6 +84,9 @@ pub(crate) fn cargo(toolchain: Toolchain, verb: &str, project: &Path) -> Command
         .args([verb, "--target", TARGET, "--target-dir", "target/wasm"]);
     if toolchain == Toolchain::Debian {
         cargo.arg("-Zbuild-std=std,panic_abort");
+        if let Some(linker) = linker() {
+            cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+        }
     }
     cargo
 }

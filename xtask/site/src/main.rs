@@ -16,6 +16,8 @@
 //!   check      what holds for the whole: links, reading time, one sentence a line
 //!   places     the files and names that a page speaks of are there
 //!   spelling   every word is in a dictionary, or in a list
+//!   playground the page: engine, sources and libraries put together
+//!   serve      book or page at an address of this machine
 //! ```
 
 // A command that a person runs talks to that person.
@@ -35,6 +37,7 @@ mod html;
 mod map;
 mod page;
 mod places;
+mod playground;
 mod quiz;
 mod scene;
 mod serve;
@@ -44,7 +47,9 @@ mod spelling;
 /// What goes wrong is said in sentences, which name the file.
 type Result<T> = std::result::Result<T, String>;
 
-const USAGE: &str = "Usage:  cargo x book [--serve [PORT] | --open | --spelling]";
+const USAGE: &str = "\
+Usage:  cargo x book [--serve [PORT] | --open | --spelling]
+        cargo x playground [--serve [PORT] | --open]";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -52,11 +57,15 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         [] => book::build(&project()).map(|index| println!("written: {}", index.display())),
         ["--open"] => book::build(&project()).and_then(|index| open(&index)),
-        ["--serve"] => serve::serve(&project(), 3000),
-        ["--serve", port] => match port.parse() {
-            Ok(port) => serve::serve(&project(), port),
-            Err(_) => Err(format!("{port:?} is no port\n\n{USAGE}")),
-        },
+        ["--serve", port @ ..] => book::build(&project())
+            .and_then(|_| serve::serve(&project().join(book::TARGET), serve::port(port)?)),
+        ["--playground", engine] => playground::build(&project(), Path::new(engine)),
+        ["--site"] => {
+            playground::site(&project()).map(|index| println!("written: {}", index.display()))
+        }
+        ["--site", "--open"] => playground::site(&project()).and_then(|index| open(&index)),
+        ["--site", "--serve", port @ ..] => playground::site(&project())
+            .and_then(|_| serve::serve(&project().join(playground::SITE), serve::port(port)?)),
         ["--spelling"] => spelling::problems(&project()).and_then(|problems| {
             if problems.is_empty() {
                 Ok(())

@@ -1,21 +1,28 @@
-//! The book at an address of this machine, for reading.
+//! A folder at an address of this machine: the book, or the whole site.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Component, Path, PathBuf};
 
-use crate::{Result, book};
+use crate::Result;
 
-/// Writes the book and gives it to browsers of this machine until Ctrl-C. Each reload of a page
-/// shows what was written last.
-pub(crate) fn serve(project: &Path, port: u16) -> Result<()> {
-    book::build(project)?;
-    let folder = project.join(book::TARGET);
+/// The port that was asked for; 3000 when none was.
+pub(crate) fn port(words: &[&str]) -> Result<u16> {
+    match words {
+        [] => Ok(3000),
+        [port] => port.parse().map_err(|_| format!("{port:?} is no port")),
+        _ => Err("--serve takes one port".to_owned()),
+    }
+}
+
+/// Gives a folder to browsers of this machine until Ctrl-C. Each reload of a page shows what was
+/// written last.
+pub(crate) fn serve(folder: &Path, port: u16) -> Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .map_err(|error| format!("listen on port {port}: {error}; name another: --serve 3001"))?;
     println!("http://127.0.0.1:{port}/ (Ctrl-C ends it)");
     for stream in listener.incoming().flatten() {
-        let folder = folder.clone();
+        let folder = folder.to_owned();
         // A browser that goes away in the middle harms nobody.
         std::thread::spawn(move || answer(&folder, &stream).ok());
     }

@@ -1,0 +1,107 @@
+//! `cargo x playground`: the engine in WebAssembly, the page around it, and the book beside it.
+//!
+//! ```text
+//! playground/src ─ cargo ─▶ .wasm ─┐
+//! playground/web ─ npm ci ─────────┴▶ coracle-site: bindgen, wasm-opt, esbuild ─▶ target/site/
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use crate::command::{self, Outcome};
+use crate::setup;
+use crate::wasm;
+
+/// The folder of the page's sources, seen from the project.
+const WEB: &str = "playground/web";
+
+/// Builds the page, and then serves or opens it if that is asked for.
+pub(crate) fn main(project: &Path, words: &[&str]) -> ExitCode {
+    let log = project.join("target/x-playground.log");
+    let _ = std::fs::create_dir_all(project.join("target"));
+    let _ = std::fs::write(&log, "");
+    setup::prepare(&["playground"], project, &log);
+    let made = build(project, &log, &mut |step| println!("{step}"));
+    if let Err(message) = made {
+        eprintln!("{message}");
+        return ExitCode::FAILURE;
+    }
+    crate::site(project, &[&["--site"], words].concat())
+}
+
+/// Builds the page, step by step. The error is a sentence with what to do.
+pub(crate) fn build(project: &Path, log: &Path, say: &mut dyn FnMut(&str)) -> Result<(), String> {
+    say("compiling the engine to WebAssembly (the first time takes some minutes)");
+    let engine = engine(project, log)?;
+    say("fetching the page's libraries");
+    libraries(project, log)?;
+    say("putting the page together");
+    let mut site = Command::new("cargo");
+    let run = ["run", "--quiet", "--package", "coracle-site", "--"];
+    site.current_dir(project)
+        .args(run)
+        .arg("--playground")
+        .arg(engine);
+    let outcome = command::run(&mut site, log);
+    for line in outcome.lines.iter().skip(1) {
+        say(line);
+    }
+    check(&outcome, "the page cannot be put together", log)
+}
+
+/// Compiles the engine, and returns where it is.
+fn engine(project: &Path, log: &Path) -> Result<PathBuf, String> {
+    let Some(toolchain) = wasm::toolchain() else {
+        let debian = wasm::packages().join(" ");
+        return Err(format!(
+            "no toolchain for {}: rustup target add {}, or on Debian: apt-get install {debian}",
+            wasm::TARGET,
+            wasm::TARGET
+        ));
+    };
+    let mut cargo = wasm::cargo(toolchain, "build", project);
+    cargo.args(["--profile", "wasm", "--package", "coracle-playground"]);
+    let outcome = command::run(&mut cargo, log);
+    check(&outcome, "the engine does not compile", log)?;
+    let made = format!("target/wasm/{}/wasm/coracle_playground.wasm", wasm::TARGET);
+    Ok(project.join(made))
+}
+
+/// Fetches the libraries that the lock file names, unless they are there already.
+fn libraries(project: &Path, log: &Path) -> Result<(), String> {
+    let web = project.join(WEB);
+    let changed = |path: &str| {
+        web.join(path)
+            .metadata()
+            .and_then(|meta| meta.modified())
+            .ok()
+    };
+    // npm writes this file last.
+    let fetched = changed("node_modules/.package-lock.json");
+    if fetched.is_some() && fetched >= changed("package-lock.json") {
+        return Ok(());
+    }
+    if !command::found("npm") {
+        return Err("npm is missing: on Debian, apt-get install npm".to_owned());
+    }
+    let mut npm = Command::new("npm");
+    npm.current_dir(&web)
+        .args(["ci", "--no-fund", "--no-audit"]);
+    check(
+        &command::run(&mut npm, log),
+        "npm cannot fetch the page's libraries",
+        log,
+    )
+}
+
+fn check(outcome: &Outcome, message: &str, log: &Path) -> Result<(), String> {
+    if outcome.success {
+        return Ok(());
+    }
+    let last = outcome.lines.len().saturating_sub(20);
+    let tail = outcome.lines[last..].join("\n");
+    Err(format!(
+        "{message}; the whole log is in {}\n{tail}",
+        log.display()
+    ))
+}
