@@ -36,7 +36,9 @@ report();
 /** Makes the engine small, and gives its name. */
 function optimiseEngine() {
   const optimised = join(engineFolder, "optimised.wasm");
-  const flags = ["-Oz", "--converge", "--strip-debug", "--strip-producers", "--all-features"];
+  const features = ["bulk-memory", "bulk-memory-opt", "mutable-globals", "multivalue", "nontrapping-float-to-int", "reference-types", "sign-ext"];
+  const enabled = features.map((name) => `--enable-${name}`);
+  const flags = ["-Oz", "--strip-debug", "--strip-producers", "--mvp-features", ...enabled];
   execFileSync(
     process.execPath,
     ["node_modules/binaryen/bin/wasm-opt", ...flags, join(engineFolder, "engine_bg.wasm"), "-o", optimised],

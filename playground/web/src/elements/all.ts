@@ -1,0 +1,3 @@
+// Every element that the book's pages may have.
+
+import "./widget.js";
