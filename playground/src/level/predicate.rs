@@ -78,6 +78,15 @@ const KNOWN: &[(&str, std::ops::RangeInclusive<usize>)] = &[
     ("unchanged", 2..=2),
     // answer TEXT: the file `answer` of the project holds it.
     ("answer", 1..=1),
+    // answer-chain REF N: the file `answer` holds the digits of the N-th chain ID, from 0.
+    ("answer-chain", 2..=2),
+    // written PATH TEXT; unwritten PATH TEXT: whether a file of the project holds it.
+    ("written", 2..=2),
+    ("unwritten", 2..=2),
+    // no-history REF TEXT: no line of the image's history holds it.
+    ("no-history", 2..=2),
+    // pulled HOST OP N: blobs of the last pull from there.
+    ("pulled", 3..=3),
     // dockerfile TEXT; no-dockerfile TEXT: whether the Dockerfile holds it.
     ("dockerfile", 1..=1),
     ("no-dockerfile", 1..=1),

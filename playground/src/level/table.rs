@@ -1,4 +1,35 @@
 //! The levels, in the order in which they are played.
 
 /// Name and text of each level.
-pub(super) const LEVELS: &[(&str, &str)] = &[];
+pub(super) const LEVELS: &[(&str, &str)] = &[
+    ("layers-1", include_str!("../../levels/layers-1.md")),
+    ("layers-2", include_str!("../../levels/layers-2.md")),
+    ("layers-3", include_str!("../../levels/layers-3.md")),
+    ("layers-4", include_str!("../../levels/layers-4.md")),
+    ("layers-5", include_str!("../../levels/layers-5.md")),
+    ("cache-1", include_str!("../../levels/cache-1.md")),
+    ("cache-2", include_str!("../../levels/cache-2.md")),
+    ("cache-3", include_str!("../../levels/cache-3.md")),
+    ("cache-4", include_str!("../../levels/cache-4.md")),
+    ("cache-5", include_str!("../../levels/cache-5.md")),
+    ("stages-1", include_str!("../../levels/stages-1.md")),
+    ("stages-2", include_str!("../../levels/stages-2.md")),
+    ("stages-3", include_str!("../../levels/stages-3.md")),
+    ("stages-4", include_str!("../../levels/stages-4.md")),
+    ("identity-1", include_str!("../../levels/identity-1.md")),
+    ("identity-2", include_str!("../../levels/identity-2.md")),
+    ("identity-3", include_str!("../../levels/identity-3.md")),
+    ("identity-4", include_str!("../../levels/identity-4.md")),
+    ("registry-1", include_str!("../../levels/registry-1.md")),
+    ("registry-2", include_str!("../../levels/registry-2.md")),
+    ("registry-3", include_str!("../../levels/registry-3.md")),
+    ("registry-4", include_str!("../../levels/registry-4.md")),
+    ("overlay-1", include_str!("../../levels/overlay-1.md")),
+    ("overlay-2", include_str!("../../levels/overlay-2.md")),
+    ("overlay-3", include_str!("../../levels/overlay-3.md")),
+    ("overlay-4", include_str!("../../levels/overlay-4.md")),
+    ("forensics-1", include_str!("../../levels/forensics-1.md")),
+    ("forensics-2", include_str!("../../levels/forensics-2.md")),
+    ("forensics-3", include_str!("../../levels/forensics-3.md")),
+    ("forensics-4", include_str!("../../levels/forensics-4.md")),
+];
