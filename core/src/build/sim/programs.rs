@@ -80,6 +80,12 @@ impl Runner<'_, '_> {
                     Errno::NoEntry => {
                         format!("executable file not found in $PATH, which is {path}")
                     }
+                    Errno::Access if self.shell.is_directory(&name) => {
+                        format!("{name} is a directory")
+                    }
+                    Errno::Access => format!(
+                        "permission denied; `chmod +x {name}` in the image makes it executable, if the user may read it"
+                    ),
                     errno => format!("{name}: {errno}"),
                 };
                 self.err(format!("exec: {name:?}: {why}"));
@@ -329,6 +335,7 @@ impl Runner<'_, '_> {
             runner.gnu = gnu;
             runner.arg0 = arg0;
             runner.params = params;
+            runner.options.given = asked && !gnu;
             if set.len() > 1 {
                 runner.set(&set)?;
             }

@@ -52,12 +52,19 @@ pub(super) struct Options {
     pub(super) pipefail: bool,
     pub(super) noglob: bool,
     pub(super) allexport: bool,
+    /// Whether the script was given with `-c`, which busybox counts among the options.
+    pub(super) given: bool,
 }
 
 impl Options {
     /// `$-`
     pub(super) fn letters(self) -> String {
-        let all = [(self.errexit, 'e'), (self.nounset, 'u'), (self.xtrace, 'x')];
+        let all = [
+            (self.given, 'c'),
+            (self.errexit, 'e'),
+            (self.nounset, 'u'),
+            (self.xtrace, 'x'),
+        ];
         all.into_iter()
             .filter(|(set, _)| *set)
             .map(|(_, letter)| letter)

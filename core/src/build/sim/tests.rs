@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::{Shell, Unsupported};
+use super::{Journal, Shell, Unsupported};
 use crate::accounts::Identity;
 use crate::path::RootedPath;
 use crate::tree::{Node, Timestamp, Tree, listing};
@@ -47,6 +47,7 @@ fn run_in(tree: Tree, script: &str, pretend: &[(&str, &[&str])]) -> Ran {
         },
         umask: 0o022,
         read_only: Vec::new(),
+        journal: Journal::default(),
         pretend: &pretend,
         all_commands: true,
         other: &mut |_| None,
@@ -482,6 +483,7 @@ fn a_user_who_is_not_root_may_not_do_everything() {
         time: Timestamp::default(),
         umask: 0o022,
         read_only: Vec::new(),
+        journal: Journal::default(),
         pretend: &BTreeMap::new(),
         all_commands: true,
         other: &mut |_| None,

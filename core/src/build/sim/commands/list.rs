@@ -165,7 +165,7 @@ fn rows(runner: &mut Runner<'_, '_>, given: &Given, mut entries: Vec<Row>, is_li
     let widths = if runner.gnu {
         [widest(1), widest(2), widest(3), widest(4)]
     } else {
-        [5, 8, 8, 9]
+        [4, 8, 8, 9]
     };
     for ([mode, links, user, group, size, name], (_, _, node)) in lines.iter().zip(&entries) {
         let [a, b, c, d] = widths;

@@ -274,9 +274,11 @@ impl Runner<'_, '_> {
             match self.text_of(path)? {
                 Ok(bytes) => texts.push((path.clone(), bytes)),
                 Err(errno) => {
+                    let opens = matches!(base(&args[0]), "cat" | "sha256sum" | "tail" | "uniq");
                     let busybox = match errno {
-                        Errno::IsDirectory => "read error".to_owned(),
-                        _ => format!("can't open '{path}'"),
+                        Errno::IsDirectory if opens => "read error".to_owned(),
+                        _ if opens => format!("can't open '{path}'"),
+                        _ => path.clone(),
                     };
                     code = self.fails(args, &busybox, path, errno);
                 }

@@ -136,24 +136,32 @@ pub(super) fn id(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i32, St
         Some(name) => format!("{number}({name})"),
         None => number.to_string(),
     };
+    let list = |groups: &[u32], form: &dyn Fn(u32, Option<String>) -> String, between: &str| {
+        let all: Vec<String> = groups.iter().map(|gid| form(*gid, group(*gid))).collect();
+        all.join(between)
+    };
     let text = if given.has("u") {
         shown(who.uid, user(who.uid))
     } else if given.has("g") {
         shown(who.gid, group(who.gid))
     } else {
-        let list = |form: &dyn Fn(u32, Option<String>) -> String, between: &str| {
-            let all: Vec<String> = groups.iter().map(|gid| form(*gid, group(*gid))).collect();
-            all.join(between)
-        };
         if given.has("G") {
-            list(&shown, " ")
+            list(&groups, &shown, " ")
         } else {
             let mut text = format!(
                 "uid={} gid={}",
                 long(who.uid, user(who.uid)),
                 long(who.gid, group(who.gid))
             );
-            text += &format!(" groups={}", list(&long, ","));
+            // busybox shows what the kernel has beside the first group, if anything.
+            let shown = if given.operands.is_empty() && !runner.gnu {
+                &who.groups
+            } else {
+                &groups
+            };
+            if !shown.is_empty() {
+                text += &format!(" groups={}", list(shown, &long, ","));
+            }
             text
         }
     };

@@ -114,6 +114,9 @@ fn ends(
         .unwrap_or("10")
         .to_owned();
     let (texts, code) = runner.texts(args, &given.operands)?;
+    if texts.is_empty() && !runner.gnu && super::base(&args[0]) == "tail" {
+        return Ok(runner.misused(args, "no files"));
+    }
     let titled = given.operands.len() > 1 && !given.has("q");
     for (index, (name, bytes)) in texts.iter().enumerate() {
         if titled {
@@ -168,7 +171,7 @@ pub(super) fn wc(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i32, St
             .map(|(count, _)| count)
             .collect();
         let mut text = match &shown[..] {
-            [one] => one.to_string(),
+            [one] if runner.gnu || texts.len() < 2 => one.to_string(),
             many => {
                 let columns: Vec<String> = many.iter().map(|n| format!("{n:>width$}")).collect();
                 columns.join(" ")
