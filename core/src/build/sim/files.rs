@@ -374,11 +374,10 @@ impl Shell<'_> {
                     return Ok(());
                 }
                 match (&node.kind, &there.kind) {
-                    (Kind::Directory, Kind::Directory) => {
-                        if self.tree.below(&to).next().is_some() {
-                            return Err(Errno::NotEmpty);
-                        }
+                    (Kind::Directory, Kind::Directory) if self.tree.below(&to).next().is_some() => {
+                        return Err(Errno::NotEmpty);
                     }
+                    (Kind::Directory, Kind::Directory) => {}
                     (Kind::Directory, _) => return Err(Errno::NotDirectory),
                     (_, Kind::Directory) => return Err(Errno::IsDirectory),
                     _ => {}

@@ -44,6 +44,7 @@ pub(super) struct Runner<'r, 'a> {
 }
 
 /// What `set` sets.
+#[allow(clippy::struct_excessive_bools)] // as many as there are options
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Options {
     pub(super) errexit: bool,

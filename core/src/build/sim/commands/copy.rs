@@ -9,6 +9,7 @@ use crate::path::RootedPath;
 use crate::tree::{Content, Kind, Node};
 
 /// How `cp` copies.
+#[allow(clippy::struct_excessive_bools)] // as many as there are options
 #[derive(Debug, Clone, Copy)]
 struct How {
     recursive: bool,

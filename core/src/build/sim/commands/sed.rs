@@ -538,7 +538,7 @@ impl Reader<'_> {
                     match c {
                         '[' if !plain && !brackets => brackets = self.text[self.at..].contains(']'),
                         ']' if brackets && !text.ends_with('[') && !text.ends_with("[^") => {
-                            brackets = false
+                            brackets = false;
                         }
                         _ => {}
                     }

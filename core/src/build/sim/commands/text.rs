@@ -1,5 +1,7 @@
 //! cat, head, tail, wc, cut, tr, tee and sha256sum.
 
+use std::fmt::Write as _;
+
 use super::{Given, Runner, Stop, lines};
 use crate::build::sim::pattern::class;
 use crate::digest::Digest;
@@ -143,7 +145,7 @@ pub(super) fn wc(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i32, St
     let mut total = [0; 3];
     let mut rows = Vec::new();
     for (name, bytes) in &texts {
-        let ends = bytes.iter().filter(|b| **b == b'\n').count();
+        let ends = bytes.split(|b| *b == b'\n').count() - 1;
         let words = bytes
             .split(u8::is_ascii_whitespace)
             .filter(|word| !word.is_empty())
@@ -178,7 +180,7 @@ pub(super) fn wc(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i32, St
             }
         };
         if !name.is_empty() {
-            text += &format!(" {name}");
+            let _ = write!(text, " {name}");
         }
         runner.out(text + "\n");
     }
