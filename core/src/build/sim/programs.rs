@@ -202,7 +202,7 @@ impl Runner<'_, '_> {
         // What is called by another name than its own is what it is a link to.
         let known = commands::program(name).or_else(|| {
             let own = std::str::from_utf8(target.name()).ok()?;
-            commands::program(own)
+            commands::program(own).filter(|_| own != "busybox")
         });
         let Some(program) = known else {
             if let Some(text) = bytes.strip_prefix(FIXTURE)

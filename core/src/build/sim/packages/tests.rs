@@ -173,7 +173,12 @@ fn managers_say_what_the_real_ones_say() {
         0,
         &["7000"],
     );
-    check("golang:1.23-alpine", "mkdir /e && cd /e && go build", 1, &["no Go files in /e"]);
+    check(
+        "golang:1.23-alpine",
+        "mkdir /e && cd /e && go build",
+        1,
+        &["no Go files in /e"],
+    );
 }
 
 #[test]
