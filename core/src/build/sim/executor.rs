@@ -7,9 +7,9 @@ use super::mounts::{Caches, Laid};
 use super::{Journal, Shell};
 use crate::accounts::Accounts;
 use crate::build::executor::{Executor, ExecutorError, Ran, RunStep, set_back};
-use crate::digest::ChainId;
+use crate::digest::{ChainId, DiffId};
 use crate::event::Event;
-use crate::image::{StoredLayer, chain_ids, gather_layer, store_layer};
+use crate::image::{StoredLayer, gather_layer, store_layer};
 use crate::layer::{Bounds, Layer, Whiteout, apply, diff};
 use crate::path::RootedPath;
 use crate::store::Store;
@@ -35,6 +35,8 @@ pub struct SimExecutor {
 struct Known {
     trees: BTreeMap<ChainId, Arc<Tree>>,
     order: VecDeque<ChainId>,
+    /// The diff IDs of the last step's base, each with its chain ID: the next one's begin so.
+    last: Vec<(DiffId, ChainId)>,
 }
 
 /// So many file systems are kept: a build goes on where its last steps ended.
@@ -67,6 +69,21 @@ impl SimExecutor {
             all.insert("--pretend".to_owned(), pretences.join(" "));
         }
         all
+    }
+
+    /// The chain ID of each layer. Those of the last step are not computed again, or a long
+    /// Dockerfile would spend most of its time on them.
+    fn chains(&self, base: &[StoredLayer]) -> Vec<ChainId> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let pairs = known.last.iter().zip(base);
+        let same = pairs.take_while(|((diff_id, _), layer)| *diff_id == layer.diff_id);
+        let same = same.count();
+        known.last.truncate(same);
+        for layer in &base[same..] {
+            let chain = ChainId::on(known.last.last().map(|(_, chain)| chain), &layer.diff_id);
+            known.last.push((layer.diff_id.clone(), chain));
+        }
+        known.last.iter().map(|(_, chain)| chain.clone()).collect()
     }
 
     /// The file system that layers make, lowest first.
@@ -123,8 +140,7 @@ impl Executor for SimExecutor {
         step: &RunStep,
         on: &mut dyn FnMut(Event),
     ) -> Result<Ran, ExecutorError> {
-        let diff_ids: Vec<_> = base.iter().map(|layer| layer.diff_id.clone()).collect();
-        let chains = chain_ids(&diff_ids);
+        let chains = self.chains(base);
         let old = self.tree(store, base, &chains)?;
         let mut tree = Tree::clone(&old);
         let root = RootedPath::root();
