@@ -416,3 +416,39 @@ fn users_directories_and_mounts_are_the_same() {
     compare(&sandbox, dockerfile, &mut told);
     assert!(told.is_empty(), "{told}");
 }
+
+/// Without a base image, a network or a privilege: what a beginner's first build finds.
+#[test]
+fn a_simulated_build_brings_its_own_images_and_says_what_it_cannot_do() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    let build = |dockerfile: &str, words: &[&str]| {
+        sandbox.file("app/Dockerfile", dockerfile);
+        let fixed = ["build", "--simulate", "--progress", "plain", "-t", "app"];
+        sandbox.coracle(fixed).args(words).args(["app"]).run()
+    };
+    let update = "FROM debian:bookworm-slim\nRUN apt-get update && apt-get install -y curl\n";
+    let built = build(update, &[]).succeeds();
+    built.complains(&[
+        "a small image that stands for it is used.\n",
+        "Setting up curl",
+    ]);
+    let again = build(update, &[]).succeeds();
+    again.complains(&["CACHED"]);
+    let refused = "FROM alpine\nRUN awk 1 /etc/passwd\n";
+    build(refused, &[]).fails().complains(&[
+        "the simulated shell does not run `awk`",
+        "--pretend awk takes it as done",
+    ]);
+    let pretended = build(refused, &["--pretend", "awk=/out/file"]).succeeds();
+    pretended.complains(&["RUN awk 1"]);
+    let listed = ["image", "ls-files", "app"];
+    sandbox.coracle(listed).run().succeeds().says(&["out/file"]);
+    build("FROM nosuch\n", &[])
+        .fails()
+        .complains(&["fetches nothing", "alpine:3.20"]);
+    build("FROM alpine\n", &["--pretend", "awk=file"])
+        .fails()
+        .complains(&["does not begin at the root"]);
+}
