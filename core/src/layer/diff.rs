@@ -1,6 +1,7 @@
 //! What changed between two trees: a merge of two sorted maps.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Layer, Whiteout};
@@ -13,10 +14,10 @@ use crate::tree::{Kind, Node, Tree};
 /// new or changed, all of them are, so that they are links of each other again on the other side.
 pub fn diff(old: &Tree, new: &Tree) -> Layer {
     let mut layer = Layer::default();
-    let mut hidden: Option<RootedPath> = None;
-    for (path, _) in old.iter() {
-        let inside_hidden = hidden.as_ref().is_some_and(|h| path.is_within(h));
-        if inside_hidden || new.get(path).is_some() {
+    let mut hidden: Option<&RootedPath> = None;
+    let (gone, mut changed) = compare(old, new);
+    for path in gone {
+        if hidden.is_some_and(|hidden| path.is_within(hidden)) {
             continue;
         }
         // What a file that took the place of a directory covers needs no whiteout.
@@ -26,17 +27,10 @@ pub fn diff(old: &Tree, new: &Tree) -> Layer {
         if !covered && node_exists(new, path.parent()) {
             layer.hides.push(Whiteout::Path(path.clone()));
         }
-        hidden = Some(path.clone());
+        hidden = Some(path);
     }
-    let mut changed: BTreeSet<&RootedPath> = new
-        .iter()
-        .filter(|(path, node)| !old.get(path).is_some_and(|was| same(was, node)))
-        .map(|(path, _)| path)
-        .collect();
-    for paths in hard_links(new).values() {
-        if paths.iter().any(|path| changed.contains(path)) {
-            changed.extend(paths);
-        }
+    if !changed.is_empty() {
+        add_families(new, &mut changed);
     }
     for path in changed {
         if let Some(node) = new.get(path) {
@@ -44,6 +38,32 @@ pub fn diff(old: &Tree, new: &Tree) -> Layer {
         }
     }
     layer
+}
+
+/// The paths that are gone, in order, and those that are new or changed. Both trees are gone
+/// through once, side by side; most paths of both are the same, which is soon seen.
+fn compare<'t>(old: &'t Tree, new: &'t Tree) -> (Vec<&'t RootedPath>, BTreeSet<&'t RootedPath>) {
+    let (mut gone, mut changed) = (Vec::new(), BTreeSet::new());
+    let (mut olds, mut news) = (old.iter().peekable(), new.iter().peekable());
+    loop {
+        let order = match (olds.peek(), news.peek()) {
+            (None, None) => return (gone, changed),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some((was, _)), Some((is, _))) if was == is => Ordering::Equal,
+            (Some((was, _)), Some((is, _))) => was.cmp(is),
+        };
+        let was = olds.next_if(|_| order != Ordering::Greater);
+        let is = news.next_if(|_| order != Ordering::Less);
+        match (was, is) {
+            (Some((path, _)), None) => gone.push(path),
+            (Some((_, was)), Some((_, is))) if same(was, is) => {}
+            (_, Some((path, _))) => {
+                changed.insert(path);
+            }
+            (None, None) => {}
+        }
+    }
 }
 
 fn same(a: &Arc<Node>, b: &Arc<Node>) -> bool {
@@ -54,16 +74,16 @@ fn node_exists(tree: &Tree, path: Option<RootedPath>) -> bool {
     path.is_none_or(|path| tree.get(&path).is_some())
 }
 
-/// The paths of every file that has more than one.
-fn hard_links(tree: &Tree) -> BTreeMap<*const Node, Vec<&RootedPath>> {
-    let mut links: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for (path, node) in tree.iter() {
-        if node.kind != Kind::Directory {
-            links.entry(Arc::as_ptr(node)).or_default().push(path);
-        }
-    }
-    links.retain(|_, paths| paths.len() > 1);
-    links
+/// Adds every path of the files that are among the changed ones.
+fn add_families<'t>(new: &'t Tree, changed: &mut BTreeSet<&'t RootedPath>) {
+    let nodes = changed.iter().filter_map(|path| new.get(path));
+    let files = nodes.filter(|node| node.kind != Kind::Directory);
+    let files: BTreeSet<*const Node> = files.map(Arc::as_ptr).collect();
+    let all = new.iter();
+    changed.extend(
+        all.filter(|(_, node)| files.contains(&Arc::as_ptr(node)))
+            .map(|(path, _)| path),
+    );
 }
 
 #[cfg(test)]

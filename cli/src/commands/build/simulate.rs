@@ -68,9 +68,9 @@ pub(super) fn base(
             known.join(", ")
         ));
     };
-    if options.dry_run || !options.quiet {
+    if !options.quiet {
         output::note(&format!(
-            "{} is not here, so a small image that stands for it is used.",
+            "{} is not here, so a small image that stands for it is used.\n",
             reference.familiar()
         ));
     }

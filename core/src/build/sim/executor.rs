@@ -1,16 +1,16 @@
 //! RUN on a tree: what the simulated shell changes becomes a layer.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::mounts::{Caches, Laid};
-use super::{Shell, Unsupported};
+use super::{Journal, Shell};
 use crate::accounts::Accounts;
 use crate::build::executor::{Executor, ExecutorError, Ran, RunStep, set_back};
-use crate::digest::ChainId;
+use crate::digest::{ChainId, DiffId};
 use crate::event::Event;
-use crate::image::{StoredLayer, chain_ids, gather_layer, store_layer};
-use crate::layer::{Bounds, apply, diff};
+use crate::image::{StoredLayer, gather_layer, store_layer};
+use crate::layer::{Bounds, Layer, Whiteout, apply, diff};
 use crate::path::RootedPath;
 use crate::store::Store;
 use crate::tree::{Kind, Node, Timestamp, Tree};
@@ -35,6 +35,8 @@ pub struct SimExecutor {
 struct Known {
     trees: BTreeMap<ChainId, Arc<Tree>>,
     order: VecDeque<ChainId>,
+    /// The diff IDs of the last step's base, each with its chain ID: the next one's begin so.
+    last: Vec<(DiffId, ChainId)>,
 }
 
 /// So many file systems are kept: a build goes on where its last steps ended.
@@ -67,6 +69,21 @@ impl SimExecutor {
             all.insert("--pretend".to_owned(), pretences.join(" "));
         }
         all
+    }
+
+    /// The chain ID of each layer. Those of the last step are not computed again, or a long
+    /// Dockerfile would spend most of its time on them.
+    fn chains(&self, base: &[StoredLayer]) -> Vec<ChainId> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let pairs = known.last.iter().zip(base);
+        let same = pairs.take_while(|((diff_id, _), layer)| *diff_id == layer.diff_id);
+        let same = same.count();
+        known.last.truncate(same);
+        for layer in &base[same..] {
+            let chain = ChainId::on(known.last.last().map(|(_, chain)| chain), &layer.diff_id);
+            known.last.push((layer.diff_id.clone(), chain));
+        }
+        known.last.iter().map(|(_, chain)| chain.clone()).collect()
     }
 
     /// The file system that layers make, lowest first.
@@ -123,10 +140,10 @@ impl Executor for SimExecutor {
         step: &RunStep,
         on: &mut dyn FnMut(Event),
     ) -> Result<Ran, ExecutorError> {
-        let diff_ids: Vec<_> = base.iter().map(|layer| layer.diff_id.clone()).collect();
-        let chains = chain_ids(&diff_ids);
+        let chains = self.chains(base);
         let old = self.tree(store, base, &chains)?;
         let mut tree = Tree::clone(&old);
+        let root = RootedPath::root();
         let time = match step.source_date_epoch {
             // Later than it, so that a change is one even where the time is all that changes; it
             // is set back to it at the end.
@@ -139,12 +156,16 @@ impl Executor for SimExecutor {
                 nanos: 0,
             },
         };
-        let code = {
+        let (code, journal) = {
             let mut caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
             let laid = Laid::over(&mut tree, &step.mounts, &caches).map_err(failed)?;
-            let code = self.carry_out(&mut tree, step, time, laid.read_only(), on);
+            let mut ended = self.carry_out(&mut tree, step, time, laid.read_only(), on);
+            if let Ok((_, journal)) = &mut ended {
+                journal.written.retain(|path| !laid.covers(path));
+                journal.made.retain(|path| !laid.covers(path));
+            }
             laid.take_off(&mut tree, &mut caches);
-            code?
+            ended?
         };
         if code != 0 {
             return Err(ExecutorError::Failed {
@@ -152,7 +173,14 @@ impl Executor for SimExecutor {
                 code,
             });
         }
-        let mut layer = diff(&old, &tree);
+        // That something was put into the root is no change of the root itself, as where a layer is
+        // read from a disk.
+        if let (Some(before), Some(after)) = (old.get(&root), tree.get(&root)) {
+            let mut after = Node::clone(after);
+            after.meta.mtime = before.meta.mtime;
+            tree.insert(root, Arc::new(after));
+        }
+        let mut layer = upper(&old, &tree, &journal);
         if let Some(seconds) = step.source_date_epoch {
             set_back(&mut layer, seconds);
         }
@@ -178,7 +206,7 @@ impl SimExecutor {
         time: Timestamp,
         read_only: Vec<RootedPath>,
         on: &mut dyn FnMut(Event),
-    ) -> Result<i32, ExecutorError> {
+    ) -> Result<(i32, Journal), ExecutorError> {
         let file = |path: &str| {
             let at = crate::tree::resolve(tree, &RootedPath::root().resolve(path)).ok()?;
             match &tree.get(&at)?.kind {
@@ -208,6 +236,7 @@ impl SimExecutor {
             time,
             umask: 0o022,
             read_only,
+            journal: Journal::default(),
             pretend: &self.pretend,
             all_commands: false,
             other: &mut |_| None,
@@ -219,7 +248,50 @@ impl SimExecutor {
                 text: text.to_owned(),
             });
         });
-        ended.map_err(|unsupported: Unsupported| ExecutorError::Unsupported(unsupported))
+        let journal = std::mem::take(&mut shell.journal);
+        Ok((ended?, journal))
+    }
+}
+
+/// What overlayfs would have in its upper directory after this, and a real build in its layer: what
+/// changed, files that were opened for writing, and the directories that lead to all of it. A
+/// directory that was made where something else was is opaque.
+fn upper(old: &Tree, new: &Tree, journal: &Journal) -> Layer {
+    let changes = diff(old, new);
+    let mut opaque: BTreeSet<RootedPath> = BTreeSet::new();
+    for path in &journal.made {
+        let hides = new.is_directory(path) && old.get(path).is_some();
+        // Inside of another one, nothing is left to be hidden.
+        if hides && !path.ancestors().any(|above| opaque.contains(&above)) {
+            opaque.insert(path.clone());
+        }
+    }
+    let hidden = |path: &RootedPath| opaque.iter().any(|directory| path.is_within(directory));
+    let mut hides: Vec<Whiteout> = changes.hides;
+    hides.retain(|hide| !hidden(hide.path()));
+    hides.extend(opaque.iter().cloned().map(Whiteout::Below));
+    hides.sort();
+    let mut paths: BTreeSet<RootedPath> = changes.adds.into_iter().map(|(path, _)| path).collect();
+    paths.extend(journal.written.iter().cloned());
+    for directory in &opaque {
+        paths.insert(directory.clone());
+        paths.extend(new.below(directory).map(|(path, _)| path.clone()));
+    }
+    let all: Vec<RootedPath> = hides.iter().map(|hide| hide.path().clone()).collect();
+    let all: Vec<RootedPath> = all.into_iter().chain(paths.iter().cloned()).collect();
+    let root = RootedPath::root();
+    paths.extend(
+        all.iter()
+            .flat_map(RootedPath::ancestors)
+            .filter(|path| *path != root),
+    );
+    let adds = paths.into_iter().filter_map(|path| {
+        let node = new.get(&path)?;
+        Some((path, Arc::clone(node)))
+    });
+    Layer {
+        hides,
+        adds: adds.collect(),
     }
 }
 

@@ -229,6 +229,9 @@ impl Shell<'_> {
         let Some(old) = self.tree.get(at).cloned() else {
             return;
         };
+        if old.kind != Kind::Directory {
+            self.journal.written.insert(at.clone());
+        }
         let mut node = Node::clone(&old);
         change(&mut node);
         if node == *old {
@@ -280,6 +283,9 @@ impl Shell<'_> {
         if matches!(kind, Kind::Symlink(_)) {
             meta.mode = 0o777;
         }
+        if kind == Kind::Directory {
+            self.journal.made.insert(at.clone());
+        }
         self.tree.insert(at.clone(), Arc::new(Node { meta, kind }));
         self.touched(&parent);
         Ok(())
@@ -301,6 +307,7 @@ impl Shell<'_> {
         }
         self.check(&node, WRITE)?;
         self.writable(&at)?;
+        self.journal.written.insert(at.clone());
         if empty {
             self.put(&at, Vec::new());
         }
@@ -367,11 +374,10 @@ impl Shell<'_> {
                     return Ok(());
                 }
                 match (&node.kind, &there.kind) {
-                    (Kind::Directory, Kind::Directory) => {
-                        if self.tree.below(&to).next().is_some() {
-                            return Err(Errno::NotEmpty);
-                        }
+                    (Kind::Directory, Kind::Directory) if self.tree.below(&to).next().is_some() => {
+                        return Err(Errno::NotEmpty);
                     }
+                    (Kind::Directory, Kind::Directory) => {}
                     (Kind::Directory, _) => return Err(Errno::NotDirectory),
                     (_, Kind::Directory) => return Err(Errno::IsDirectory),
                     _ => {}
@@ -388,6 +394,9 @@ impl Shell<'_> {
             .map(|(p, n)| (p.clone(), Arc::clone(n)))
             .collect();
         self.tree.remove(&from);
+        if node.kind == Kind::Directory {
+            self.journal.made.insert(to.clone());
+        }
         self.tree.insert(to.clone(), node);
         for (path, node) in moved {
             let rest = path.strip(&from).unwrap_or_default();

@@ -28,7 +28,7 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use executor::SimExecutor;
 
@@ -52,6 +52,8 @@ pub struct Shell<'a> {
     pub umask: u32,
     /// Places where nothing can be written.
     pub read_only: Vec<RootedPath>,
+    /// What was done to the tree besides what can be seen of it.
+    pub journal: Journal,
     /// Commands that are taken to have run: their names, and the absolute paths of the files that
     /// they are taken to write. Without files, they do nothing.
     pub pretend: &'a BTreeMap<String, Vec<String>>,
@@ -59,6 +61,16 @@ pub struct Shell<'a> {
     pub all_commands: bool,
     /// Asked first for every command; `None` says that it is somebody else's.
     pub other: &'a mut dyn FnMut(&mut Call<'_>) -> Option<i32>,
+}
+
+/// What a file system on layers notes: overlayfs copies a file up as soon as somebody opens it for
+/// writing, and a directory that is made where another one was hides what that one held.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Journal {
+    /// Files that were opened for writing, or whose owner, mode or time was set.
+    pub written: BTreeSet<RootedPath>,
+    /// Directories that were made.
+    pub made: BTreeSet<RootedPath>,
 }
 
 /// A command as somebody outside of the shell may answer it.

@@ -163,6 +163,11 @@ impl Laid {
         Ok(())
     }
 
+    /// Whether what stands at a path is none of the tree's own.
+    pub(super) fn covers(&self, path: &RootedPath) -> bool {
+        self.0.iter().any(|mount| path.is_within(&mount.at))
+    }
+
     /// The places where nothing can be written.
     pub(super) fn read_only(&self) -> Vec<RootedPath> {
         let mounts = self.0.iter().filter(|mount| mount.read_only);

@@ -1,6 +1,7 @@
 //! Finding what a command's name means: a part of the shell, a program of the tree, a pretence.
 
 use std::io::Read as _;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Call;
@@ -29,7 +30,7 @@ impl Runner<'_, '_> {
     /// Runs what a script calls.
     pub(super) fn call(&mut self, args: &[String]) -> Result<i32, Stop> {
         let name = args[0].as_str();
-        if let Some(status) = self.answered(args)? {
+        if let Some(status) = self.answered(args) {
             return Ok(status);
         }
         if let Some(builtin) = commands::builtin(name) {
@@ -44,12 +45,10 @@ impl Runner<'_, '_> {
         match self.find(&name) {
             Found::Program(path, node) => self.execute(args, &path, &node),
             Found::Nothing(code, errno) => {
-                let slash = name.contains('/');
                 let why = match errno {
                     Errno::NoEntry | Errno::NotDirectory => "not found".to_owned(),
                     errno => errno.to_string(),
                 };
-                let _ = slash;
                 self.complain(&format!("{name}: {why}"));
                 Ok(code)
             }
@@ -62,7 +61,7 @@ impl Runner<'_, '_> {
             self.err("exec: no command was given");
             return Ok(127);
         };
-        if let Some(status) = self.answered(args)? {
+        if let Some(status) = self.answered(args) {
             return Ok(status);
         }
         match self.find(&name) {
@@ -80,6 +79,12 @@ impl Runner<'_, '_> {
                     Errno::NoEntry => {
                         format!("executable file not found in $PATH, which is {path}")
                     }
+                    Errno::Access if self.shell.is_directory(&name) => {
+                        format!("{name} is a directory")
+                    }
+                    Errno::Access => format!(
+                        "permission denied; `chmod +x {name}` in the image makes it executable, if the user may read it"
+                    ),
                     errno => format!("{name}: {errno}"),
                 };
                 self.err(format!("exec: {name:?}: {why}"));
@@ -89,15 +94,13 @@ impl Runner<'_, '_> {
     }
 
     /// Whether somebody else does this, or it is pretended.
-    fn answered(&mut self, args: &[String]) -> Result<Option<i32>, Stop> {
-        let stdin = {
-            let input = self.streams.input.borrow();
-            input.0[input.1..].to_vec()
-        };
+    fn answered(&mut self, args: &[String]) -> Option<i32> {
         self.flush();
+        let input = Rc::clone(&self.streams.input);
+        let input = input.borrow();
         let mut call = Call {
             args,
-            stdin: &stdin,
+            stdin: &input.0[input.1..],
             tree: self.shell.tree,
             cwd: &self.shell.cwd,
             env: &self.shell.env,
@@ -110,12 +113,10 @@ impl Runner<'_, '_> {
         if let Some(status) = status {
             self.out(out);
             self.write_to(2, &err);
-            return Ok(Some(status));
+            return Some(status);
         }
         let pretend = self.shell.pretend;
-        let Some(files) = pretend.get(&args[0]) else {
-            return Ok(None);
-        };
+        let files = pretend.get(&args[0])?;
         for path in files {
             let text = format!("what a pretended run of `{}` wrote\n", args.join(" "));
             if let Some((parent, _)) = path.trim_end_matches('/').rsplit_once('/') {
@@ -123,10 +124,10 @@ impl Runner<'_, '_> {
             }
             if let Err(errno) = self.shell.write(path, text.into_bytes(), 0o777) {
                 self.err(format!("{}: {path}: {errno}", args[0]));
-                return Ok(Some(1));
+                return Some(1);
             }
         }
-        Ok(Some(0))
+        Some(0)
     }
 
     /// Makes a directory and those above it, where they are missing.
@@ -201,7 +202,7 @@ impl Runner<'_, '_> {
         // What is called by another name than its own is what it is a link to.
         let known = commands::program(name).or_else(|| {
             let own = std::str::from_utf8(target.name()).ok()?;
-            commands::program(own)
+            commands::program(own).filter(|_| own != "busybox")
         });
         let Some(program) = known else {
             if let Some(text) = bytes.strip_prefix(FIXTURE)
@@ -329,6 +330,7 @@ impl Runner<'_, '_> {
             runner.gnu = gnu;
             runner.arg0 = arg0;
             runner.params = params;
+            runner.options.given = asked && !gnu;
             if set.len() > 1 {
                 runner.set(&set)?;
             }

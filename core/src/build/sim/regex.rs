@@ -169,8 +169,7 @@ impl Parser<'_> {
             let is_first = nodes.iter().all(|node| matches!(node, Node::Start));
             let repeats = match byte {
                 b'*' => !is_first,
-                b'+' | b'?' => self.extended && !is_first,
-                b'{' => self.extended && !is_first,
+                b'+' | b'?' | b'{' => self.extended && !is_first,
                 b'\\' => {
                     let next = self.text.get(self.at + 1);
                     !self.extended && !is_first && matches!(next, Some(b'+' | b'?' | b'{'))
@@ -259,7 +258,7 @@ impl Parser<'_> {
                     b'>' => Node::WordEnd,
                     b'b' => Node::Boundary(true),
                     b'B' => Node::Boundary(false),
-                    b'w' => set_of(|b| is_word(b)),
+                    b'w' => set_of(is_word),
                     b'W' => set_of(|b| !is_word(b)),
                     b's' => set_of(|b| b.is_ascii_whitespace()),
                     b'S' => set_of(|b| !b.is_ascii_whitespace()),

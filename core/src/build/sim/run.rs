@@ -44,6 +44,7 @@ pub(super) struct Runner<'r, 'a> {
 }
 
 /// What `set` sets.
+#[allow(clippy::struct_excessive_bools)] // as many as there are options
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Options {
     pub(super) errexit: bool,
@@ -52,12 +53,19 @@ pub(super) struct Options {
     pub(super) pipefail: bool,
     pub(super) noglob: bool,
     pub(super) allexport: bool,
+    /// Whether the script was given with `-c`, which busybox counts among the options.
+    pub(super) given: bool,
 }
 
 impl Options {
     /// `$-`
     pub(super) fn letters(self) -> String {
-        let all = [(self.errexit, 'e'), (self.nounset, 'u'), (self.xtrace, 'x')];
+        let all = [
+            (self.given, 'c'),
+            (self.errexit, 'e'),
+            (self.nounset, 'u'),
+            (self.xtrace, 'x'),
+        ];
         all.into_iter()
             .filter(|(set, _)| *set)
             .map(|(_, letter)| letter)

@@ -5,9 +5,19 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::{Shell, Unsupported};
+use super::{Journal, Shell, SimExecutor, Unsupported, fixtures};
 use crate::accounts::Identity;
+use crate::build::cache::MemoryCache;
+use crate::build::context::Context;
+use crate::build::executor::RunNetwork;
+use crate::build::plan::{PlanOptions, plan};
+use crate::build::{BuildError, BuildOptions, Built, Host, build};
+use crate::dockerfile::parse;
 use crate::path::RootedPath;
+use crate::reference::Reference;
+use crate::spec::Platform;
+use crate::store::Store;
+use crate::store::memory::MemoryStore;
 use crate::tree::{Node, Timestamp, Tree, listing};
 
 fn path(text: &str) -> RootedPath {
@@ -47,6 +57,7 @@ fn run_in(tree: Tree, script: &str, pretend: &[(&str, &[&str])]) -> Ran {
         },
         umask: 0o022,
         read_only: Vec::new(),
+        journal: Journal::default(),
         pretend: &pretend,
         all_commands: true,
         other: &mut |_| None,
@@ -482,6 +493,7 @@ fn a_user_who_is_not_root_may_not_do_everything() {
         time: Timestamp::default(),
         umask: 0o022,
         read_only: Vec::new(),
+        journal: Journal::default(),
         pretend: &BTreeMap::new(),
         all_commands: true,
         other: &mut |_| None,
@@ -494,6 +506,99 @@ fn a_user_who_is_not_root_may_not_do_everything() {
         ls: can't open '/root': Permission denied\n\
         chown: /data: Operation not permitted\nfour\n";
     assert_eq!(said, expected);
+}
+
+/// Builds a Dockerfile in memory, on the images that stand for the real ones.
+fn built(
+    dockerfile: &str,
+    executor: &SimExecutor,
+    epoch: Option<i64>,
+) -> Result<Built, BuildError> {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let parsed = parse(dockerfile);
+    let mut find = |reference: &Reference, platform: &Platform| {
+        let fixture = fixtures::find(reference).ok_or("there is no such image")?;
+        fixture
+            .commit(store.as_ref(), platform)
+            .map_err(|e| e.to_string())
+    };
+    let options = PlanOptions {
+        args: BTreeMap::new(),
+        target: None,
+        platform: Platform::linux("amd64"),
+        build_platform: Platform::linux("amd64"),
+        labels: BTreeMap::new(),
+        network: RunNetwork::None,
+        insecure: false,
+        time: Timestamp::default(),
+    };
+    let context = Context::default();
+    let plan = plan(
+        &parsed.dockerfile,
+        parsed.diagnostics,
+        &options,
+        &context,
+        &mut find,
+    );
+    let host = Host {
+        store: Arc::clone(&store),
+        cache: &MemoryCache::default(),
+        executor,
+        context: &context,
+        secrets: &BTreeMap::new(),
+        agents: &BTreeMap::new(),
+        fetch: None,
+    };
+    let options = BuildOptions {
+        surroundings: executor.surroundings(),
+        source_date_epoch: epoch,
+        ..BuildOptions::default()
+    };
+    let mut said = Vec::new();
+    build(&plan.unwrap(), &host, &options, &mut |event| {
+        said.push(event);
+    })
+}
+
+#[test]
+fn a_build_is_simulated_from_end_to_end() {
+    let executor = SimExecutor::default();
+    let dockerfile = "FROM alpine:3.20\nRUN adduser -D app\nUSER app\nWORKDIR /home/app\n\
+        RUN echo hi > f && ls -l\nRUN --mount=type=cache,target=/c cat f\n";
+    let first = built(dockerfile, &executor, None).unwrap();
+    let again = built(dockerfile, &SimExecutor::default(), None).unwrap();
+    assert_eq!(first.image, again.image);
+    let other = built(dockerfile, &executor, Some(9)).unwrap();
+    assert_ne!(first.image, other.image);
+
+    let run = |line: &str, executor: &SimExecutor| match built(
+        &format!("FROM alpine\nRUN {line}\n"),
+        executor,
+        None,
+    ) {
+        Err(BuildError::Run { source, .. }) => source.to_string(),
+        other => panic!("{line}: {other:?}"),
+    };
+    let said = run("exit 3", &executor);
+    assert!(said.ends_with("exit code: 3"), "{said}");
+    let said = run("awk 1", &executor);
+    assert_eq!(said, "the simulated shell does not run `awk`");
+    let pretend = BTreeMap::from([("awk".to_owned(), Vec::new())]);
+    let pretending = SimExecutor::new(pretend);
+    assert!(built("FROM alpine\nRUN awk 1\n", &pretending, None).is_ok());
+    assert_ne!(executor.surroundings(), pretending.surroundings());
+}
+
+/// The budget is 300 ms in an optimised build; what it took is printed.
+#[test]
+fn a_thousand_steps_are_soon_done() {
+    let steps = if cfg!(debug_assertions) { 200 } else { 1000 };
+    let lines = (0..steps).map(|n| format!("RUN echo {n} > /f{n}\n"));
+    let dockerfile = format!("FROM alpine\n{}", lines.collect::<String>());
+    let begin = std::time::Instant::now();
+    let built = built(&dockerfile, &SimExecutor::default(), None).unwrap();
+    println!("{steps} steps took {:?}", begin.elapsed());
+    assert_eq!(built.image.layers().len(), steps + 1);
 }
 
 proptest! {

@@ -62,11 +62,10 @@ pub(super) fn add_user(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i
         wish.group = given.value('G').or(given.value('i')).map(str::to_owned);
         wish.makes_home = !given.has("HM");
         if !runner.gnu {
-            wish.comment = given
-                .value('g')
-                .or(given.value('c'))
+            let comment = given.value('g').or(given.value('c'));
+            comment
                 .unwrap_or("Linux User,,,")
-                .to_owned();
+                .clone_into(&mut wish.comment);
         }
     }
     if let ([user, group], false) = (&given.operands[..], is_useradd) {
@@ -129,16 +128,16 @@ fn make_user(
         return runner.misused(args, "no free number");
     };
     let gid = match &wish.group {
-        Some(group) => match group_number(&accounts, group) {
-            Some(gid) => gid,
-            None => {
+        Some(group) => {
+            let Some(gid) = group_number(&accounts, group) else {
                 let (busybox, gnu) = (
                     format!("unknown group {group}"),
                     format!("group '{group}' does not exist"),
                 );
                 return complain(runner, busybox, gnu, 6);
-            }
-        },
+            };
+            gid
+        }
         // A user of the system is in no group of its own with busybox.
         None if wish.system && !is_useradd && !runner.gnu => 65534,
         None => {

@@ -1,5 +1,7 @@
 //! What only the shell itself can do: its variables, its directory, its end.
 
+use std::fmt::Write as _;
+
 use super::{Given, Runner, Stop, base};
 
 pub(super) fn refused(_: &mut Runner<'_, '_>, args: &[String]) -> Result<i32, Stop> {
@@ -79,13 +81,14 @@ pub(super) fn pwd(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i32, S
 pub(super) fn exit(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i32, Stop> {
     let code = match args.get(1) {
         None => runner.status,
-        Some(text) => match text.parse::<i32>() {
-            Ok(code) => code & 255,
-            Err(_) => {
+        Some(text) => {
+            if let Ok(code) = text.parse::<i32>() {
+                code & 255
+            } else {
                 runner.complain(&format!("exit: Illegal number: {text}"));
                 2
             }
-        },
+        }
     };
     Err(Stop::Exit(code))
 }
@@ -96,7 +99,12 @@ pub(super) fn export(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i32
     if given.operands.is_empty() {
         let mut text = String::new();
         for (name, value) in &runner.shell.env {
-            text += &format!("{} {name}='{}'\n", args[0], value.replace('\'', "'\"'\"'"));
+            let _ = writeln!(
+                text,
+                "{} {name}='{}'",
+                args[0],
+                value.replace('\'', "'\"'\"'")
+            );
         }
         runner.out(text);
     }

@@ -9,6 +9,7 @@ use crate::path::RootedPath;
 use crate::tree::{Content, Kind, Node};
 
 /// How `cp` copies.
+#[allow(clippy::struct_excessive_bools)] // as many as there are options
 #[derive(Debug, Clone, Copy)]
 struct How {
     recursive: bool,
@@ -25,7 +26,12 @@ struct How {
 }
 
 /// What a copy was made of, so that hard links are found again.
-type Done = BTreeMap<*const Node, RootedPath>;
+#[derive(Debug, Default)]
+struct Done {
+    twins: BTreeMap<*const Node, RootedPath>,
+    /// The first directory that was made, which is not copied into itself.
+    first: Option<RootedPath>,
+}
 
 /// `cp`
 pub(super) fn cp(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i32, Stop> {
@@ -54,7 +60,8 @@ pub(super) fn cp(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i32, St
         follow_below: given.has("L") || (!no_follow && !recursive),
         force: given.has("f"),
         no_clobber: given.has("n"),
-        links: given.has("ad"),
+        // busybox does it whenever it follows no links.
+        links: given.has("ad") || (!runner.gnu && recursive && !given.has("L")),
     };
     let Some((target, sources)) = targets(runner, args, &given)? else {
         return Ok(1);
@@ -66,7 +73,7 @@ pub(super) fn cp(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i32, St
         return Ok(runner.fails(args, &target, &gnu, Errno::NotDirectory));
     }
     let mut code = 0;
-    let mut done = Done::new();
+    let mut done = Done::default();
     for source in &sources {
         let name = if into {
             join(&target, last(source))
@@ -181,20 +188,19 @@ fn copy_directory(
         Ok(target) => target,
         Err(errno) => return refused(runner, errno),
     };
-    if target.is_within(at) {
-        let what = if runner.gnu {
-            format!("cannot copy a directory, '{from}', into itself, '{to}'")
-        } else {
-            format!("recursion detected, omitting directory '{from}'")
-        };
+    if target.is_within(at) && runner.gnu {
+        let what = format!("cannot copy a directory, '{from}', into itself, '{to}'");
         return runner.misused(args, &what);
     }
-    let names = match runner.shell.names(at) {
-        Ok(names) => names,
-        Err(errno) => return runner.fails(args, from, &format!("cannot access '{from}'"), errno),
-    };
+    if done.first.as_ref() == Some(at) {
+        return runner.misused(
+            args,
+            &format!("recursion detected, omitting directory '{from}'"),
+        );
+    }
     let is_new = runner.shell.tree.get(&target).is_none();
     if is_new {
+        done.first.get_or_insert_with(|| target.clone());
         let mode = node.meta.mode & 0o7777;
         if let Err(errno) = runner.shell.create(&target, Kind::Directory, mode & 0o777) {
             return refused(runner, errno);
@@ -203,6 +209,10 @@ fn copy_directory(
         let what = format!("target '{to}' is not a directory");
         return runner.misused(args, &what);
     }
+    let names = match runner.shell.names(at) {
+        Ok(names) => names,
+        Err(errno) => return runner.fails(args, from, &format!("cannot access '{from}'"), errno),
+    };
     let mut code = 0;
     for name in names {
         let name = String::from_utf8_lossy(&name);
@@ -236,7 +246,7 @@ fn copy_file(
         return Err((Side::Same, Errno::Exists));
     }
     if how.links
-        && let Some(twin) = done.get(&Arc::as_ptr(node)).cloned()
+        && let Some(twin) = done.twins.get(&Arc::as_ptr(node)).cloned()
     {
         if runner.shell.tree.get(&target).is_some() {
             runner.shell.unlink(to).map_err(to_error)?;
@@ -281,13 +291,13 @@ fn copy_file(
         if how.preserve {
             preserve(runner, &target, node);
         }
-        done.insert(Arc::as_ptr(node), target);
+        done.twins.insert(Arc::as_ptr(node), target);
         return Ok(());
     }
     if how.preserve {
         preserve(runner, &target, node);
     }
-    done.insert(Arc::as_ptr(node), target);
+    done.twins.insert(Arc::as_ptr(node), target);
     Ok(())
 }
 
@@ -297,7 +307,10 @@ fn preserve(runner: &mut Runner<'_, '_>, at: &RootedPath, node: &Node) {
     if !matches!(node.kind, Kind::Symlink(_)) {
         let _ = runner.shell.chmod(at, node.meta.mode);
     }
-    let _ = runner.shell.set_time(at, node.meta.mtime);
+    // busybox leaves the time of a link alone.
+    if runner.gnu || !matches!(node.kind, Kind::Symlink(_)) {
+        let _ = runner.shell.set_time(at, node.meta.mtime);
+    }
 }
 
 /// `mv`

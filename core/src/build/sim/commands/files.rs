@@ -309,7 +309,9 @@ pub(super) fn ln(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i32, St
                 Errno::NoEntry if kind == "hard" => format!("failed to access '{source}'"),
                 _ => format!("failed to create {kind} link '{name}'"),
             };
-            code = runner.fails(args, &name, &gnu, errno);
+            let missing = kind == "hard" && runner.shell.stat(source, false).is_err();
+            let busybox = if missing { source } else { &name };
+            code = runner.fails(args, busybox, &gnu, errno);
         }
     }
     Ok(code)

@@ -1,5 +1,7 @@
 //! grep, egrep and fgrep.
 
+use std::fmt::Write as _;
+
 use super::{Given, Runner, Stop, base, join, lines};
 use crate::build::sim::regex::Regex;
 use crate::tree::Kind;
@@ -164,7 +166,7 @@ fn search(
         }
         let mut prefix = title.map(|name| format!("{name}:")).unwrap_or_default();
         if given.has("n") {
-            prefix += &format!("{}:", index + 1);
+            let _ = write!(prefix, "{}:", index + 1);
         }
         if !given.has("o") {
             runner.out([prefix.as_bytes(), line, b"\n"].concat());

@@ -1,5 +1,6 @@
 //! ls and stat.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::{Given, Runner, Stop, join};
@@ -125,14 +126,14 @@ fn rows(runner: &mut Runner<'_, '_>, given: &Given, mut entries: Vec<Row>, is_li
     let mut text = String::new();
     if !given.has("ln") {
         for (name, _, node) in &entries {
-            text += &format!("{name}{}\n", mark(node, given));
+            let _ = writeln!(text, "{name}{}", mark(node, given));
         }
         runner.out(text);
         return;
     }
     if is_listing {
         let blocks: u64 = entries.iter().map(|(_, _, node)| blocks(node)).sum();
-        text += &format!("total {blocks}\n");
+        let _ = writeln!(text, "total {blocks}");
     }
     let accounts = runner.accounts();
     let numbers = given.has("n");
@@ -142,7 +143,7 @@ fn rows(runner: &mut Runner<'_, '_>, given: &Given, mut entries: Vec<Row>, is_li
             let (user, group) = owner(&accounts, node, numbers);
             let mut name = format!("{name}{}", mark(node, given));
             if let Kind::Symlink(target) = &node.kind {
-                name += &format!(" -> {}", String::from_utf8_lossy(target));
+                let _ = write!(name, " -> {}", String::from_utf8_lossy(target));
             }
             let size = match &node.kind {
                 Kind::CharDevice(major, minor) | Kind::BlockDevice(major, minor) => {
@@ -165,12 +166,15 @@ fn rows(runner: &mut Runner<'_, '_>, given: &Given, mut entries: Vec<Row>, is_li
     let widths = if runner.gnu {
         [widest(1), widest(2), widest(3), widest(4)]
     } else {
-        [5, 8, 8, 9]
+        [4, 8, 8, 9]
     };
     for ([mode, links, user, group, size, name], (_, _, node)) in lines.iter().zip(&entries) {
         let [a, b, c, d] = widths;
         let date = date(node.meta.mtime.rfc3339().as_str());
-        text += &format!("{mode} {links:>a$} {user:<b$} {group:<c$} {size:>d$} {date} {name}\n");
+        let _ = writeln!(
+            text,
+            "{mode} {links:>a$} {user:<b$} {group:<c$} {size:>d$} {date} {name}"
+        );
     }
     runner.out(text);
 }
@@ -292,7 +296,7 @@ pub(super) fn stat(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i32, 
                 continue;
             }
             let letter = letters_of.next().unwrap_or('%');
-            text += &match letter {
+            let part = match letter {
                 '%' => "%".to_owned(),
                 'n' => path.clone(),
                 'a' => format!("{:o}", node.meta.mode),
@@ -313,6 +317,7 @@ pub(super) fn stat(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i32, 
                 },
                 other => return Err(Stop::command("stat", format!("`stat` with %{other}"))),
             };
+            text.push_str(&part);
         }
         runner.out(text + "\n");
     }

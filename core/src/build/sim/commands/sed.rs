@@ -283,6 +283,7 @@ fn substitute(
     let mut result = Vec::new();
     let (mut at, mut from, mut count) = (0, 0, 0);
     let mut changed = false;
+    let mut before = None;
     while from <= text.len() {
         let Some(captures) = regex.find(text, from)? else {
             break;
@@ -291,7 +292,7 @@ fn substitute(
             break;
         };
         // Nothing directly behind a match is no match of its own.
-        if start == end && count > 0 && start == at && changed {
+        if start == end && before == Some(start) {
             if start < text.len() {
                 result.push(text[start]);
             }
@@ -300,6 +301,7 @@ fn substitute(
             continue;
         }
         count += 1;
+        before = Some(end);
         result.extend_from_slice(&text[at.min(start)..start]);
         if count >= wanted {
             changed = true;
@@ -536,7 +538,7 @@ impl Reader<'_> {
                     match c {
                         '[' if !plain && !brackets => brackets = self.text[self.at..].contains(']'),
                         ']' if brackets && !text.ends_with('[') && !text.ends_with("[^") => {
-                            brackets = false
+                            brackets = false;
                         }
                         _ => {}
                     }

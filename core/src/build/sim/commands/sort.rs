@@ -14,6 +14,9 @@ pub(super) fn sort(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i32, 
     ];
     let given = Given::read(args, "urnfbk:t:o:", &long)?;
     let (texts, code) = runner.texts(args, &given.operands)?;
+    if code != 0 {
+        return Ok(2);
+    }
     let separator = given.value('t').and_then(|text| text.bytes().next());
     let mut keys = Vec::new();
     for text in given.values('k') {

@@ -1,5 +1,7 @@
 //! What a command can learn about where it runs: env, id, date, which; and xargs.
 
+use std::fmt::Write as _;
+
 use super::{Given, Runner, Stop, lines};
 use crate::tree::Timestamp;
 
@@ -97,9 +99,8 @@ pub(super) fn id(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i32, St
     let accounts = runner.accounts();
     let who = match given.operands.first() {
         None => runner.shell.user.clone(),
-        Some(name) => match accounts.users.iter().any(|user| user.name == *name) {
-            true => accounts.identity(name).unwrap_or_default(),
-            false => {
+        Some(name) => {
+            if !accounts.users.iter().any(|user| user.name == *name) {
                 let what = if runner.gnu {
                     format!("'{name}': no such user")
                 } else {
@@ -107,7 +108,8 @@ pub(super) fn id(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i32, St
                 };
                 return Ok(runner.misused(args, &what));
             }
-        },
+            accounts.identity(name).unwrap_or_default()
+        }
     };
     let user = |uid: u32| {
         accounts
@@ -136,26 +138,32 @@ pub(super) fn id(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i32, St
         Some(name) => format!("{number}({name})"),
         None => number.to_string(),
     };
+    let list = |groups: &[u32], form: &dyn Fn(u32, Option<String>) -> String, between: &str| {
+        let all: Vec<String> = groups.iter().map(|gid| form(*gid, group(*gid))).collect();
+        all.join(between)
+    };
     let text = if given.has("u") {
         shown(who.uid, user(who.uid))
     } else if given.has("g") {
         shown(who.gid, group(who.gid))
+    } else if given.has("G") {
+        list(&groups, &shown, " ")
     } else {
-        let list = |form: &dyn Fn(u32, Option<String>) -> String, between: &str| {
-            let all: Vec<String> = groups.iter().map(|gid| form(*gid, group(*gid))).collect();
-            all.join(between)
-        };
-        if given.has("G") {
-            list(&shown, " ")
+        let mut text = format!(
+            "uid={} gid={}",
+            long(who.uid, user(who.uid)),
+            long(who.gid, group(who.gid))
+        );
+        // busybox shows what the kernel has beside the first group, if anything.
+        let shown = if given.operands.is_empty() && !runner.gnu {
+            &who.groups
         } else {
-            let mut text = format!(
-                "uid={} gid={}",
-                long(who.uid, user(who.uid)),
-                long(who.gid, group(who.gid))
-            );
-            text += &format!(" groups={}", list(&long, ","));
-            text
+            &groups
+        };
+        if !shown.is_empty() {
+            let _ = write!(text, " groups={}", list(shown, &long, ","));
         }
+        text
     };
     runner.out(text + "\n");
     Ok(0)

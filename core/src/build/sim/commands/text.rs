@@ -1,5 +1,7 @@
 //! cat, head, tail, wc, cut, tr, tee and sha256sum.
 
+use std::fmt::Write as _;
+
 use super::{Given, Runner, Stop, lines};
 use crate::build::sim::pattern::class;
 use crate::digest::Digest;
@@ -114,6 +116,9 @@ fn ends(
         .unwrap_or("10")
         .to_owned();
     let (texts, code) = runner.texts(args, &given.operands)?;
+    if texts.is_empty() && !runner.gnu && super::base(&args[0]) == "tail" {
+        return Ok(runner.misused(args, "no files"));
+    }
     let titled = given.operands.len() > 1 && !given.has("q");
     for (index, (name, bytes)) in texts.iter().enumerate() {
         if titled {
@@ -140,7 +145,7 @@ pub(super) fn wc(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i32, St
     let mut total = [0; 3];
     let mut rows = Vec::new();
     for (name, bytes) in &texts {
-        let ends = bytes.iter().filter(|b| **b == b'\n').count();
+        let ends = bytes.split(|b| *b == b'\n').count() - 1;
         let words = bytes
             .split(u8::is_ascii_whitespace)
             .filter(|word| !word.is_empty())
@@ -168,14 +173,14 @@ pub(super) fn wc(runner: &mut Runner<'_, '_>, args: &[String]) -> Result<i32, St
             .map(|(count, _)| count)
             .collect();
         let mut text = match &shown[..] {
-            [one] => one.to_string(),
+            [one] if runner.gnu || texts.len() < 2 => one.to_string(),
             many => {
                 let columns: Vec<String> = many.iter().map(|n| format!("{n:>width$}")).collect();
                 columns.join(" ")
             }
         };
         if !name.is_empty() {
-            text += &format!(" {name}");
+            let _ = write!(text, " {name}");
         }
         runner.out(text + "\n");
     }

@@ -1,5 +1,7 @@
 //! apk.
 
+use std::fmt::Write as _;
+
 use super::stand_in;
 use super::table::{APK, Package, closure, find};
 use crate::build::sim::files::Errno;
@@ -27,7 +29,7 @@ pub(in super::super) fn apk(runner: &mut Runner<'_, '_>, args: &[String]) -> Res
             "-q" | "--quiet" | "--no-progress" | "-l" | "--latest" | "-u" | "--upgrade"
             | "--available" | "-a" | "--purge" => {}
             arg if arg.starts_with("--virtual=") => {
-                group = arg.split_once('=').map(|(_, g)| g.to_owned())
+                group = arg.split_once('=').map(|(_, g)| g.to_owned());
             }
             arg if arg.starts_with('-') => {
                 return Err(Stop::command("apk", format!("`apk` with the option {arg}")));
@@ -197,11 +199,11 @@ fn set_up(runner: &mut Runner<'_, '_>, package: &Package) -> Result<(), Errno> {
         package.name, package.version, package.download, package.size
     );
     if !package.depends.is_empty() {
-        entry += &format!("D:{}\n", package.depends.join(" "));
+        let _ = writeln!(entry, "D:{}", package.depends.join(" "));
     }
     for path in paths {
         let (directory, name) = path.rsplit_once('/').unwrap_or_default();
-        entry += &format!("F:{}\nR:{name}\n", directory.trim_start_matches('/'));
+        let _ = writeln!(entry, "F:{}\nR:{name}", directory.trim_start_matches('/'));
     }
     runner.add_to(INSTALLED, &(entry + "\n"))
 }

@@ -1,5 +1,7 @@
 //! apt-get and apt.
 
+use std::fmt::Write as _;
+
 use super::kilobytes;
 use super::stand_in;
 use super::table::{APT, Package, closure, find};
@@ -76,7 +78,8 @@ fn update(runner: &mut Runner<'_, '_>) -> Done {
     runner.make_directories(&format!("{LISTS}/partial"));
     let mut index = String::new();
     for package in APT {
-        index += &format!(
+        let _ = write!(
+            index,
             "Package: {}\nVersion: {}\n\n",
             package.name, package.version
         );
@@ -227,7 +230,7 @@ fn set_up(
     let copyright = format!("/usr/share/doc/{name}/copyright");
     runner.put_file(&copyright, stand_in(name, 8), 0o644)?;
     paths.push(copyright);
-    let list: String = paths.iter().map(|path| format!("{path}\n")).collect();
+    let list = paths.join("\n") + "\n";
     runner.put_file(
         &format!("/var/lib/dpkg/info/{name}.list"),
         list.into_bytes(),
@@ -296,8 +299,8 @@ fn clean(runner: &mut Runner<'_, '_>) -> Done {
         .and_then(|at| runner.shell.names(&at))
         .unwrap_or_default();
     for name in names {
-        let name = String::from_utf8_lossy(&name).into_owned();
-        if name.ends_with(".deb") {
+        if name.ends_with(b".deb") {
+            let name = String::from_utf8_lossy(&name).into_owned();
             runner.take_away(&format!("{ARCHIVES}/{name}"));
         }
     }

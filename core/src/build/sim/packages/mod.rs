@@ -5,12 +5,17 @@
 //! thousandth of its true size**, so that a layer of 40 MB is one of 40 kB here and all
 //! comparisons still hold. What is in the files is made up, and always the same.
 
+// All commands have one shape, also those that cannot be refused.
+#![allow(clippy::unnecessary_wraps)]
+
 mod apk;
 mod apt;
 mod build;
 mod npm;
 mod pip;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub(super) use apk::apk;
 pub(super) use apt::apt;

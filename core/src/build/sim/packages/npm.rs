@@ -132,14 +132,14 @@ fn install(
 ) -> Result<i32, Errno> {
     let text = runner.shell.read("package.json");
     let mut manifest: Value = match &text {
-        Ok(bytes) => match serde_json::from_slice(bytes) {
-            Ok(value @ Value::Object(_)) => value,
-            _ => {
+        Ok(bytes) => {
+            let Ok(value @ Value::Object(_)) = serde_json::from_slice(bytes) else {
                 runner.err("npm error code EJSONPARSE");
                 runner.err("npm error JSON.parse Failed to parse package.json");
                 return Ok(1);
-            }
-        },
+            };
+            value
+        }
         Err(_) if names.is_empty() => {
             runner.err("npm error code ENOENT");
             runner.err("npm error enoent Could not read package.json: Error: ENOENT: no such file or directory");
