@@ -23,11 +23,10 @@ pub(crate) fn load(
         Ok(images) => {
             let mut text = String::new();
             for image in &images {
-                for tag in &image.tags {
-                    text.push_str(&format!("Loaded image: {}\n", tag.familiar()));
-                }
+                let tags = image.tags.iter();
+                text.extend(tags.map(|tag| format!("Loaded image: {}\n", tag.familiar())));
                 if image.tags.is_empty() {
-                    text.push_str(&format!("Loaded image ID: {}\n", image.id));
+                    text.extend([format!("Loaded image ID: {}\n", image.id)]);
                 }
             }
             (0, vec![line(1, text)])

@@ -368,6 +368,7 @@ pub(crate) fn shell<'a>(
         time: Timestamp::default(),
         umask: 0o022,
         read_only: Vec::new(),
+        journal: sim::Journal::default(),
         pretend,
         all_commands: false,
         other,

@@ -145,7 +145,7 @@ fn files(state: &State, wanted: &Wanted) -> Vec<FileView> {
         let line = |p: RootedPath| context.hidden.get(&p).copied();
         line(path.clone()).or_else(|| {
             let gone = context.tree.get(path).is_none();
-            let above = path.ancestors().filter_map(line).next();
+            let above = path.ancestors().find_map(line);
             above.filter(|_| gone)
         })
     };

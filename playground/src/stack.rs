@@ -65,10 +65,8 @@ impl Stacks {
     ) -> Result<Arc<Tree>, String> {
         let chains = chain_ids(layers);
         let known = |chain: &ChainId| self.trees.get(chain).cloned();
-        let found = chains.iter().enumerate().rev();
-        let found = found
-            .filter_map(|(i, chain)| Some((i + 1, known(chain)?)))
-            .next();
+        let mut found = chains.iter().enumerate().rev();
+        let found = found.find_map(|(i, chain)| Some((i + 1, known(chain)?)));
         let (done, mut tree) = found.unwrap_or_else(|| (0, Arc::new(Tree::new())));
         if done == layers.len() {
             return Ok(tree);

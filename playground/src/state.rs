@@ -1,7 +1,7 @@
 //! What the log of a session adds up to: the project, the images, the registries, the containers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use coracle::build::cache::MemoryCache;
 use coracle::build::context::Context;
@@ -70,24 +70,33 @@ pub const DOCKERFILE: &str = "Dockerfile";
 impl Default for State {
     /// An empty project; a Docker Hub with some images, and an empty registry of one's own.
     fn default() -> Self {
-        let hub = MemoryStore::new();
-        for image in fixtures::images() {
-            // A store in memory refuses nothing.
-            let _ = keep(&hub, &image);
-        }
         let registry = |store| Registry { store, last: None };
         Self {
             project: Tree::new(),
             store: MemoryStore::new(),
             cache: MemoryCache::default(),
             registries: BTreeMap::from([
-                ("docker.io".to_owned(), registry(hub)),
+                ("docker.io".to_owned(), registry(hub())),
                 (OWN_REGISTRY.to_owned(), registry(MemoryStore::new())),
             ]),
             containers: BTreeMap::new(),
             pretend: BTreeMap::new(),
         }
     }
+}
+
+/// What Docker Hub has here: images that stand for real ones. They are made once.
+fn hub() -> MemoryStore {
+    static HUB: OnceLock<MemoryStore> = OnceLock::new();
+    let hub = HUB.get_or_init(|| {
+        let hub = MemoryStore::new();
+        for image in fixtures::images() {
+            // A store in memory refuses nothing.
+            let _ = keep(&hub, &image);
+        }
+        hub
+    });
+    hub.copy()
 }
 
 /// Puts an image that stands for a real one into a registry's store.
@@ -217,6 +226,6 @@ impl State {
             let layers = self.cache.layers().into_iter();
             roots.extend(layers.map(|layer| layer.blob));
         }
-        gc::reachable(&self.store, roots.into_iter())
+        gc::reachable(&self.store, roots)
     }
 }

@@ -87,6 +87,8 @@ const KNOWN: &[(&str, std::ops::RangeInclusive<usize>)] = &[
     ("no-history", 2..=2),
     // pulled HOST OP N: blobs of the last pull from there.
     ("pulled", 3..=3),
+    // reused TEXT: the last build took the step that begins so from the cache.
+    ("reused", 1..=1),
     // dockerfile TEXT; no-dockerfile TEXT: whether the Dockerfile holds it.
     ("dockerfile", 1..=1),
     ("no-dockerfile", 1..=1),
@@ -208,6 +210,40 @@ impl Predicate {
                 let given = text.trim().to_owned();
                 Ok((given == word(1), format!("the answer is {given:?}")))
             }
+            "answer-chain" => {
+                let number: usize = word(2).parse().unwrap_or(0);
+                let chains = image(session, word(1))?.image.chain_ids();
+                let chain = chains.get(number).map_or("", |chain| chain.0.short());
+                let text = session.state().text("answer");
+                let given = text.ok_or("the project has no file answer")?;
+                Ok((
+                    given.trim() == chain,
+                    format!("the answer is {:?}", given.trim()),
+                ))
+            }
+            "written" | "unwritten" => {
+                let text = session.state().text(word(1));
+                let text = text.ok_or_else(|| format!("the project has no {}", word(1)))?;
+                let holds = text.contains(word(2));
+                let said = format!("{} holds {:?}", word(1), shortened(text.trim_end()));
+                Ok((holds == (word(0) == "written"), said))
+            }
+            "reused" => reused(session, word(1)),
+            "no-history" => {
+                let named = image(session, word(1))?;
+                let lines = show::in_order(&named.image).into_iter();
+                let found = lines.map(|(by, _)| by).find(|by| by.contains(word(2)));
+                let said = found.as_ref().map_or("no line holds it", |by| by.as_str());
+                Ok((found.is_none(), said.to_owned()))
+            }
+            "pulled" => {
+                let registry = session.state().registries.get(word(1));
+                let last = registry.and_then(|r| r.last.as_ref());
+                let pull = last.filter(|v| v.title.starts_with("pull"));
+                let pull = pull.ok_or("nothing has been pulled from there last")?;
+                let said = format!("{}: {} blobs", pull.title, pull.blobs.len());
+                Ok((compare(pull.blobs.len() as u64, word(2), word(3))?, said))
+            }
             _ => {
                 let text = session
                     .state()
@@ -223,6 +259,24 @@ impl Predicate {
             }
         }
     }
+}
+
+/// Whether the last build says of the step that begins so: `#4 CACHED`.
+fn reused(session: &Session, step: &str) -> Found {
+    let built = |text: &str| text.starts_with("coracle build");
+    let last = session.outcomes().filter(|(text, ..)| built(text)).last();
+    let (_, _, output) = last.ok_or("nothing has been built yet")?;
+    let log: String = output.iter().map(|o| o.text.as_str()).collect();
+    let line = log.lines().find(|line| line.contains(&format!("] {step}")));
+    let line = line.ok_or_else(|| format!("the last build has no step {step}"))?;
+    let number = line.split(' ').next().unwrap_or_default();
+    let cached = log.lines().any(|line| line == format!("{number} CACHED"));
+    let said = if cached {
+        "was in the cache"
+    } else {
+        "was made"
+    };
+    Ok((cached, format!("{line} {said}")))
 }
 
 /// Words between blanks; quotes hold them together.

@@ -143,7 +143,7 @@ fn middle(a: &[&str], b: &[&str], lines: &mut Vec<DiffLine>) {
         lines.push(DiffLine {
             sign,
             text: text.to_owned(),
-        })
+        });
     };
     while i < a.len() || j < b.len() {
         if i < a.len() && j < b.len() && a[i] == b[j] {
