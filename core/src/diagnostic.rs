@@ -219,8 +219,11 @@ pub fn did_you_mean<'a>(
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let typed = typed.to_lowercase();
+    // Words whose lengths differ by more are never near; to compare them would take their product.
+    let near = |c: &&str| c.len().abs_diff(typed.len()) < 12;
     candidates
         .into_iter()
+        .filter(near)
         .map(|c| (strsim::osa_distance(&typed, &c.to_lowercase()), c))
         .filter(|(distance, c)| *distance < 3 && *distance < c.chars().count())
         .min_by_key(|(distance, _)| *distance)

@@ -2,6 +2,7 @@
 
 use coracle_playground::look::{Look, Seen, look};
 use coracle_playground::session::Session;
+use coracle_playground::share::{share, unshare};
 use coracle_playground::view::View;
 
 /// What a session's last act printed, with how it ended when that is not well.
@@ -71,7 +72,7 @@ fn the_command_line_speaks_as_the_cli_does() {
         "coracle rmi nothing",
         "make",
     ] {
-        said.push_str(&format!("$ {line}\n{}\n", printed(&mut session, line)));
+        said.extend([format!("$ {line}\n{}\n", printed(&mut session, line))]);
     }
     insta::assert_snapshot!(said);
 }
@@ -104,7 +105,140 @@ fn every_look_shows_something() {
                 .nth(900)
                 .map_or(lines.len(), |(at, _)| at),
         );
-        text.push_str(&format!("{wanted}\n{lines}\n\n"));
+        text.extend([format!("{wanted}\n{lines}\n\n")]);
     }
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn the_log_is_all_there_is() {
+    let mut session = Session::first();
+    for line in [
+        "mkdir src",
+        "echo '*.tmp' > .dockerignore",
+        "coracle tag app:v1 localhost:5000/app:v1",
+        "coracle push localhost:5000/app:v1",
+        "coracle run --name box app:v1 touch /new",
+        "coracle commit box app:v2",
+        "rm greet.sh",
+        "nonsense",
+    ] {
+        session.run(line);
+    }
+    session.write("a b", "no newline at its end");
+    session.write("a b", "several\nlines\nEND\n");
+    let mut again = Session::default();
+    again.open(&session.log());
+    let (mut one, mut two) = (session.view(), again.view());
+    (one.status, two.status) = (String::new(), String::new());
+    assert_eq!(one, two);
+    // What somebody types into one file is one act.
+    let edits = one.timeline.iter().filter(|act| act.title == "edit 'a b'");
+    assert_eq!(edits.count(), 1);
+}
+
+#[test]
+fn going_back_and_forth_changes_nothing() {
+    let mut session = Session::first();
+    session.run("coracle build -t app:v2 .");
+    session.run("coracle rmi app:v1");
+    let whole = session.view();
+    for position in [0, 2, 5, 1, 99] {
+        session.go(position);
+    }
+    let mut back = session.view();
+    back.status.clone_from(&whole.status);
+    assert_eq!(back, whole);
+    session.undo();
+    session.undo();
+    assert_eq!(session.view().images.len(), 2);
+    // A new act takes the place of what was undone.
+    session.run("coracle images");
+    assert_eq!(session.view().timeline.len(), 4);
+}
+
+#[test]
+fn a_dockerfile_that_is_being_typed_shows_the_steps_before() {
+    let check = |text: &str, steps: usize, error: &str| {
+        let mut session = Session::first();
+        session.write("Dockerfile", text);
+        let build = session.view().build;
+        assert_eq!(build.steps.len(), steps, "{text}: {:?}", build.error);
+        assert!(build.error.unwrap_or_default().contains(error), "{text}");
+    };
+    check("", 0, "");
+    check("FROM alpine:3.20\nRUN echo hi\nCOP", 2, "line 3");
+    check("FROM alpine:3.20\nCOPY nothing /\nRUN true\n", 1, "line 2");
+    check("FROM alpine:3.2\n", 0, "3.20");
+    check("FROM alpine:3.20\nRUN make\nRUN true\n", 3, "make");
+    check("FROM alpine:3.20\nRUN exit 3\n", 2, "exit code: 3");
+    check("FROM alpine:3.20\nCOPY <<EOF /x\nunfinished", 1, "line 2");
+    check("FROM scratch\nRUN true\n", 2, "");
+    check("\u{feff}FROM alpine:3.20\r\nRUN echo a\r\n", 2, "");
+    let long = format!("FROM alpine:3.20\n{}", "RUN true # x\n".repeat(80));
+    check(&long, 81, "");
+    check(&"x".repeat(1 << 20), 0, "line 1");
+}
+
+#[test]
+fn what_is_pretended_runs() {
+    let mut session = Session::first();
+    let text = "FROM alpine:3.20\nRUN apk add --no-cache make && make all\n";
+    session.write("Dockerfile", text);
+    let step = session.view().build.steps[1].clone();
+    assert_eq!(step.unsupported.as_deref(), Some("make"), "{step:?}");
+    session.run("pretend make /app/out");
+    let view = session.view();
+    assert_eq!(view.build.error, None);
+    session.run("coracle build -q -t app:made .");
+    let files = printed(&mut session, "coracle image ls-files app:made");
+    assert!(files.contains("/app/out"), "{files}");
+    session.run("pretend --forget make");
+    assert!(session.view().build.error.is_some());
+}
+
+#[test]
+fn links_that_were_once_given_out_stay_good() {
+    // Never to be changed: people have these.
+    let given = [
+        (
+            "v1.S84vSkzOSVVIKs3MSVHQLVFILCiwKjNU0OMCAA",
+            "coracle build -t app:v1 .\n",
+        ),
+        (
+            "v1.AS0A0v8jIGxldmVsIGxheWVycy0xCmNvcmFjbGUgYnVpbGQgLXQgaGVsbG86djEgLgo",
+            "# level layers-1\ncoracle build -t hello:v1 .\n",
+        ),
+        (
+            "v1.AWAAn_9jYXQgPiBEb2NrZXJmaWxlIDw8J0VORCcKRlJPTSBhbHBpbmU6My4yMApSVU4gZWNobyAiZ3LDvMOfZSIgPiAvYQpFTkQKY29yYWNsZSBidWlsZCAtdCBhcHA6djEgLgo",
+            "cat > Dockerfile <<'END'\nFROM alpine:3.20\nRUN echo \"grüße\" > /a\nEND\ncoracle build -t app:v1 .\n",
+        ),
+    ];
+    for (link, log) in given {
+        assert_eq!(unshare(link).as_deref(), Ok(log));
+        let again = share(log).unwrap();
+        assert_eq!(unshare(&format!("#{again}")).as_deref(), Ok(log));
+    }
+}
+
+#[test]
+fn a_link_that_cannot_be_read_says_why_and_changes_nothing() {
+    let check = |link: &str, said: &str| {
+        let mut session = Session::first();
+        let before = session.log();
+        session.unshare(link);
+        assert!(
+            session.view().status.contains(said),
+            "{}",
+            session.view().status
+        );
+        assert_eq!(session.log(), before);
+    };
+    check("v2.abc", "version v2");
+    check("anything", "no session");
+    check("v1.S84vSkzOSVVIKs3MSV", "damaged");
+    check("v1.***", "damaged");
+    // A megabyte of nothing is no link but a file.
+    let words: String = (0..40_000).map(|n| format!("echo {n}\n")).collect();
+    assert_eq!(share(&words), None);
 }
