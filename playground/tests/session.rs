@@ -239,6 +239,6 @@ fn a_link_that_cannot_be_read_says_why_and_changes_nothing() {
     check("v1.S84vSkzOSVVIKs3MSV", "damaged");
     check("v1.***", "damaged");
     // A megabyte of nothing is no link but a file.
-    let words: String = (0..40_000).map(|n| format!("echo {n}\n")).collect();
-    assert_eq!(share(&words), None);
+    let words: Vec<String> = (0..40_000).map(|n| format!("echo {n}")).collect();
+    assert_eq!(share(&words.join("\n")), None);
 }

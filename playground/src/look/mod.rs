@@ -1,10 +1,12 @@
 //! Looking closer: what a tab of the inspector shows, computed only when somebody looks.
 
 mod files;
+mod grid;
 mod life;
 mod stacks;
 mod texts;
 
+pub use grid::KINDS;
 use serde::{Deserialize, Serialize};
 
 use crate::level;
@@ -78,6 +80,16 @@ pub enum Look {
     Explain,
     /// The levels that there are.
     Levels,
+    /// The table of an element in the book.
+    Grid {
+        /// Which: one of [`KINDS`].
+        kind: String,
+        /// Of which stack; for `registry`, which host.
+        of: String,
+        /// For `diff`, which layer.
+        #[serde(default)]
+        layer: usize,
+    },
 }
 
 fn many() -> usize {
@@ -107,6 +119,7 @@ pub fn look(session: &mut Session, wanted: &Look) -> Seen {
         Look::Tar { of, layer } => texts::tar(session, of, *layer),
         Look::Context => Ok(texts::context(session)),
         Look::Explain => Ok(texts::explain(session)),
+        Look::Grid { kind, of, layer } => grid::grid(session, kind, of, *layer),
         Look::Levels => Ok(Seen::Levels {
             levels: level::list(),
         }),
@@ -177,11 +190,27 @@ pub enum Seen {
         /// In the order in which they are played.
         levels: Vec<crate::view::LevelEntry>,
     },
+    /// Of [`Look::Grid`].
+    Grid {
+        /// The heads of the columns.
+        head: Vec<String>,
+        /// The rows.
+        rows: Vec<Vec<Cell>>,
+    },
     /// It cannot be shown.
     Nothing {
         /// Why, one sentence.
         why: String,
     },
+}
+
+/// A cell of a table.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Cell {
+    /// What stands in it.
+    pub text: String,
+    /// How it looks: `code`, `number`, `new`, `changed`, `hidden`, `none`, or plain.
+    pub tone: &'static str,
 }
 
 /// A path of a layer or a stack.

@@ -178,7 +178,8 @@ export type Look =
   | { look: "tar"; of: string; layer: number }
   | { look: "context" }
   | { look: "explain" }
-  | { look: "levels" };
+  | { look: "levels" }
+  | { look: "grid"; kind: string; of: string; layer: number };
 
 export type Seen =
   | { seen: "files"; total: number; matched: number; rows: FileRow[] }
@@ -190,7 +191,13 @@ export type Seen =
   | { seen: "context"; rows: ContextRow[] }
   | { seen: "explain"; rows: ExplainRow[] }
   | { seen: "levels"; levels: LevelEntry[] }
+  | { seen: "grid"; head: string[]; rows: Cell[][] }
   | { seen: "nothing"; why: string };
+
+export interface Cell {
+  text: string;
+  tone: string;
+}
 
 export interface FileRow {
   path: string;

@@ -9,6 +9,7 @@
 //!     quiz       {{#quiz CHAPTER}}            questions with folded answers
 //!     borrows    {{#borrows CHAPTER}}         what a chapter takes from earlier ones
 //!     scene      {{#layers NAME}}             layers and what is seen, drawn by the engine
+//!     play       {{#play ELEMENT NAME}}   an element of the playground, and its table without script
 //!     diagram    {{#diagram NAME}}            a picture from a text
 //!     map        {{#map}}                 the modules of core, from the architecture test's table
 //!     errors     {{#errors}}              what can go wrong, from the words that the program says
@@ -37,6 +38,7 @@ mod html;
 mod map;
 mod page;
 mod places;
+mod play;
 mod playground;
 mod quiz;
 mod scene;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::glossary::{self, Glossary};
-use crate::{Result, borrows, code, diagram, errors, map, quiz, scene, session};
+use crate::{Result, borrows, code, diagram, errors, map, play, quiz, scene, session};
 
 /// A page as mdBook takes it. Every problem of the page is told, with its line.
 pub(crate) fn expand(
@@ -64,6 +64,7 @@ fn one(project: &Path, glossary: &Glossary, page: &str, directive: &str) -> Resu
         "quiz" => quiz::expand(project, arguments),
         "borrows" => borrows::expand(project, arguments),
         "layers" => scene::expand(project, arguments),
+        "play" => play::expand(project, arguments),
         "diagram" => diagram::expand(project, arguments),
         "map" => map::expand(project),
         "errors" => errors::expand(project),

@@ -48,7 +48,9 @@ pub(crate) fn expand(project: &Path, chapter: &str) -> Result<String> {
     };
     check(&quiz, wanted).map_err(|why| format!("{file}: {why}"))?;
     let questions = quiz.question.iter().map(question).collect::<String>();
-    Ok(format!("<ol class=\"quiz\">\n{questions}</ol>"))
+    Ok(format!(
+        "<coracle-quiz>\n<ol class=\"quiz\">\n{questions}</ol>\n</coracle-quiz>"
+    ))
 }
 
 fn check(quiz: &Quiz, wanted: usize) -> Result<()> {

@@ -1,3 +1,4 @@
 // Every element that the book's pages may have.
 
-import "./widget.js";
+import "./grid.js";
+import "./quiz.js";

@@ -51,7 +51,8 @@ export abstract class Widget extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.#log = this.querySelector("script[type='text/plain']")?.textContent?.trimStart() ?? "";
+    const log = this.querySelector("script[type='text/plain']")?.textContent ?? "";
+    this.#log = log.trimStart().replaceAll("<\\/", "</");
     // mdBook turns pages by arrow keys; what is typed here is not meant for it.
     this.addEventListener("keydown", (event) => event.stopPropagation());
     const seen = new IntersectionObserver((entries) => {
