@@ -49,6 +49,24 @@ pub(crate) fn build(project: &Path, log: &Path, say: &mut dyn FnMut(&str)) -> Re
     check(&outcome, "the page cannot be put together", log)
 }
 
+/// Writes down what logs lead to here, for the engine in WebAssembly to agree with.
+pub(crate) fn cases(project: &Path, log: &Path) -> bool {
+    let mut cargo = Command::new("cargo");
+    let run = [
+        "run",
+        "--quiet",
+        "--package",
+        "coracle-playground",
+        "--example",
+        "cases",
+    ];
+    let output = cargo.current_dir(project).args(run).output();
+    let Ok(output) = output else { return false };
+    command::append(log, &[String::from_utf8_lossy(&output.stderr).into_owned()]);
+    let written = std::fs::write(project.join("target/playground/cases.json"), output.stdout);
+    output.status.success() && written.is_ok()
+}
+
 /// Compiles the engine, and returns where it is.
 fn engine(project: &Path, log: &Path) -> Result<PathBuf, String> {
     let Some(toolchain) = wasm::toolchain() else {

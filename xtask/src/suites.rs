@@ -8,6 +8,7 @@ use crate::command;
 use crate::course;
 use crate::fuzz;
 use crate::host::{self, Host};
+use crate::playground;
 use crate::setup;
 use crate::tally::Tally;
 use crate::wasm;
@@ -109,6 +110,11 @@ pub(crate) const ALL: &[Suite] = &[
         about: "core with no feature compiles to WebAssembly, and so do the chapters on images",
         run: wasm_check,
     },
+    Suite {
+        name: "playground",
+        about: "the page is small, and does in a browser what the engine does here",
+        run: page,
+    },
 ];
 
 fn format(context: &Context) -> Tally {
@@ -202,18 +208,59 @@ fn book(context: &Context) -> Tally {
     tally
 }
 
+/// Why nothing can be compiled to WebAssembly here, and what helps.
+fn no_toolchain() -> Tally {
+    let debian = wasm::packages().join(" ");
+    let target = wasm::TARGET;
+    let who = if setup::is_root() {
+        "no toolchain"
+    } else {
+        "needs root"
+    };
+    Tally::skipped(format!(
+        "{who} for {target}: rustup target add {target}, or on Debian: apt-get install {debian}"
+    ))
+}
+
+/// The page is put together, and does in a browser what it does here.
+fn page(context: &Context) -> Tally {
+    if wasm::toolchain().is_none() {
+        return no_toolchain();
+    }
+    let Context { project, log } = context;
+    if let Err(message) = playground::build(project, log, &mut |_| ()) {
+        command::append(log, &[message]);
+        return Tally::one(false);
+    }
+    let book = cargo(
+        context,
+        &[
+            "run",
+            "--quiet",
+            "--package",
+            "coracle-site",
+            "--",
+            "--site",
+        ],
+    );
+    let cases = playground::cases(project, log);
+    let mut tally = Tally::one(book.success && cases);
+    let node = |words: &[&str]| {
+        let mut node = Command::new("node");
+        node.current_dir(project.join("playground/web")).args(words);
+        command::run(&mut node, log)
+    };
+    tally.add(&Tally::one(
+        node(&["node_modules/typescript/bin/tsc", "--noEmit"]).success,
+    ));
+    let tests = node(&["--test", "--test-reporter=tap", "tests/"]);
+    tally.add(&Tally::of_tap(&tests.lines, tests.success));
+    tally
+}
+
 fn wasm_check(context: &Context) -> Tally {
     let Some(toolchain) = wasm::toolchain() else {
-        let debian = wasm::packages().join(" ");
-        let target = wasm::TARGET;
-        let who = if setup::is_root() {
-            "no toolchain"
-        } else {
-            "needs root"
-        };
-        return Tally::skipped(format!(
-            "{who} for {target}: rustup target add {target}, or on Debian: apt-get install {debian}"
-        ));
+        return no_toolchain();
     };
     let mut cargo = wasm::cargo(toolchain, "check", &context.project);
     cargo.args(["--package", "coracle", "--no-default-features"]);

@@ -73,6 +73,31 @@ impl Tally {
         tally
     }
 
+    /// Counts the tests of a `node --test`, from the lines of its TAP: `ok 3 - name # SKIP reason`.
+    pub(crate) fn of_tap(lines: &[String], success: bool) -> Self {
+        let mut tally = Self::default();
+        for line in lines {
+            let (passed, rest) = match (line.strip_prefix("ok "), line.strip_prefix("not ok ")) {
+                (Some(rest), _) => (true, rest),
+                (_, Some(rest)) => (false, rest),
+                _ => continue,
+            };
+            let name = rest.split_once(" - ").map_or(rest, |(_, name)| name);
+            match name.split_once(" # SKIP ") {
+                Some((test, reason)) => tally.skipped.push(Skip {
+                    test: test.into(),
+                    reason: reason.into(),
+                }),
+                None if passed => tally.passed += 1,
+                None => tally.failed += 1,
+            }
+        }
+        if tally.failed == 0 && (!success || tally.passed + tally.skipped.len() == 0) {
+            tally.failed = 1;
+        }
+        tally
+    }
+
     /// Adds another suite's counts to this one's.
     pub(crate) fn add(&mut self, other: &Self) {
         self.passed += other.passed;
@@ -122,6 +147,21 @@ fn ignored(line: &str) -> Option<Skip> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tests_of_node_are_counted() {
+        let check = |text: &str, success, passed, failed, skipped| {
+            let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            let tally = Tally::of_tap(&lines, success);
+            let found = (tally.passed, tally.failed, tally.skipped.len());
+            assert_eq!(found, (passed, failed, skipped), "{text}");
+        };
+        let text = "TAP version 13\nok 1 - a\n    ok 1 - inner\nnot ok 2 - b\nok 3 - c # SKIP no chromium\n";
+        check(text, false, 1, 1, 1);
+        check("ok 1 - a\n1..1\n", true, 1, 0, 0);
+        check("ok 1 - a\n", false, 1, 1, 0);
+        check("", true, 0, 1, 0);
+    }
 
     fn check(text: &str, success: bool, passed: usize, failed: usize, skipped: &[(&str, &str)]) {
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
