@@ -6,7 +6,7 @@
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import * as esbuild from "esbuild";
@@ -39,11 +39,19 @@ function optimiseEngine() {
   const features = ["bulk-memory", "bulk-memory-opt", "mutable-globals", "multivalue", "nontrapping-float-to-int", "reference-types", "sign-ext"];
   const enabled = features.map((name) => `--enable-${name}`);
   const flags = ["-Oz", "--strip-debug", "--strip-producers", "--mvp-features", ...enabled];
+  // The optimiser takes a minute, so what it made of this very engine is taken again.
+  const source = readFileSync(join(engineFolder, "engine_bg.wasm"));
+  const stamp = createHash("sha256").update(source).update(flags.join(" ")).digest("hex");
+  const known = join(engineFolder, "optimised.stamp");
+  if (existsSync(known) && existsSync(optimised) && readFileSync(known, "utf8") === stamp) {
+    return named("engine.wasm", readFileSync(optimised));
+  }
   execFileSync(
     process.execPath,
     ["node_modules/binaryen/bin/wasm-opt", ...flags, join(engineFolder, "engine_bg.wasm"), "-o", optimised],
     { stdio: "inherit" },
   );
+  writeFileSync(known, stamp);
   return named("engine.wasm", readFileSync(optimised));
 }
 

@@ -1,6 +1,6 @@
 // The editor: CodeMirror with the engine's findings in it. A chunk of its own, loaded when it can be.
 
-import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
+import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { HighlightStyle, StreamLanguage, syntaxHighlighting } from "@codemirror/language";
 import { forceLinting, linter, lintKeymap, type Diagnostic } from "@codemirror/lint";
 import { Compartment, EditorState } from "@codemirror/state";
@@ -84,7 +84,8 @@ export function makeEditor(
         label.of([]),
         syntaxHighlighting(colours),
         linter(() => diagnostics.map(found), { delay: 0 }),
-        keymap.of([...lintKeymap, ...historyKeymap, ...defaultKeymap, indentWithTab]),
+        // Tab moves on, as everywhere on the page: whoever has only a keyboard must get out again.
+        keymap.of([...lintKeymap, ...historyKeymap, ...defaultKeymap]),
         look,
         EditorView.updateListener.of((update) => {
           if (update.docChanged && !quiet) changed(update.state.doc.toString());

@@ -74,8 +74,6 @@ async function edit(page, path, text) {
   });
   await page.keyboard.press("Control+a");
   await page.keyboard.insertText(text);
-  // Tab indents in the editor; Escape and Tab leave it.
-  await page.keyboard.press("Escape");
 }
 
 const files = readdirSync(folder).filter((name) => name.endsWith(".md"));

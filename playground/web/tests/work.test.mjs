@@ -35,7 +35,7 @@ test("commands answer, and the timeline goes back and forth", { skip }, async ()
   assert.match(await run(page, "coracle push localhost:5000/app:v1"), /sent [\d.]+kB of [\d.]+kB/);
   assert.match(await run(page, "coracle nonsense"), /there is no command[\s\S]*exit code 1/);
   await page.getByRole("tab", { name: "Registry" }).click();
-  await page.getByText("localhost:5000", { exact: false }).first().waitFor();
+  await page.locator("coracle-inspector h3").filter({ hasText: "localhost:5000" }).waitFor();
   await page.getByRole("button", { name: "Undo" }).click();
   await page.getByRole("button", { name: "Undo" }).click();
   await page.locator("coracle-inspector").getByText("Nothing has been pushed yet").waitFor();
@@ -48,16 +48,16 @@ test("commands answer, and the timeline goes back and forth", { skip }, async ()
 test("a link carries the session, and an old or damaged one says why not", { skip }, async () => {
   const { page } = await open(chromium.context, site.url);
   await run(page, "echo shared > note.txt");
-  await page.getByRole("button", { name: "Share" }).click();
+  await page.getByRole("button", { name: "Share", exact: true }).click();
   await page.waitForFunction(() => location.hash.startsWith("#v1."));
   const address = page.url();
   await page.close();
   const other = await open(chromium.context, site.url, new URL(address).hash);
-  await other.page.getByRole("button", { name: "note.txt" }).waitFor();
+  await other.page.locator("coracle-files li button").filter({ hasText: "note.txt" }).waitFor();
   for (const [hash, said] of [["#v9.abc", /version v9/], ["#v1.AAAA", /damaged/], ["#hello", /no session/]]) {
     await other.page.evaluate((hash) => (location.hash = hash), hash);
     await other.page.getByRole("alert").filter({ hasText: said }).waitFor();
-    assert.equal(await other.page.getByRole("button", { name: "note.txt" }).count(), 1);
+    assert.equal(await other.page.locator("coracle-files li button").filter({ hasText: "note.txt" }).count(), 1);
   }
   await other.page.close();
 });
@@ -121,7 +121,7 @@ test("it works where nothing can be kept", { skip }, async () => {
   page.on("pageerror", (error) => wrong.push(String(error)));
   await page.goto(`${site.url}playground/index.html`);
   await page.locator("coracle-steps li").first().waitFor();
-  await page.locator("header select").selectOption("dark");
+  await page.locator("header > label select").selectOption("dark");
   await page.getByRole("button", { name: "Levels" }).click();
   await page.getByText("0 of 30 solved").waitFor();
   assert.deepEqual(wrong, []);
@@ -139,6 +139,6 @@ test("an engine that dies is started anew with all that was done", { skip }, asy
   await page.locator("coracle-console input").fill("coracle images");
   await page.locator("coracle-console input").press("Enter");
   await page.getByRole("alert").filter({ hasText: "started anew" }).waitFor();
-  await page.getByRole("button", { name: "kept.txt" }).waitFor();
+  await page.locator("coracle-files li button").filter({ hasText: "kept.txt" }).waitFor();
   await page.close();
 });

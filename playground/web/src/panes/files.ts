@@ -78,6 +78,8 @@ export class Files extends Pane {
   declare plain: boolean;
   #editor: Editor | null = null;
   #loading = false;
+  /** Whether somebody waits to type. */
+  #wanted = false;
   /** What the editor holds and the engine has not answered yet. */
   #typed: string | null = null;
 
@@ -181,6 +183,7 @@ export class Files extends Pane {
     if (changed.has("path")) this.#typed = null;
     if (this.#typed === file.text) this.#typed = null;
     if (this.#editor && this.#typed === null) this.#editor.show(file.text, this.path);
+    if (this.#wanted) this.focus();
     if (this.#editor && changed.has("view")) {
       const isDockerfile = this.path === "Dockerfile";
       this.#editor.mark(isDockerfile ? (this.view?.build.diagnostics ?? []) : []);
@@ -232,9 +235,14 @@ export class Files extends Pane {
     this.#editor?.jump(offset);
   }
 
+  /** Goes to the text; to that of a file which is not there yet, as soon as it is. */
   override focus(): void {
+    const there = this.view?.files.some((one) => one.path === this.path);
+    const field = this.renderRoot.querySelector("textarea");
+    this.#wanted = !there || (!this.#editor && !field);
+    if (this.#wanted) return;
     if (this.#editor) this.#editor.focus();
-    else this.renderRoot.querySelector("textarea")?.focus();
+    else field?.focus();
   }
 }
 
