@@ -148,7 +148,7 @@ fn tone(change: &str) -> &'static str {
     match change {
         "A" => "new",
         "M" => "changed",
-        _ => "hidden",
+        _ => "gone",
     }
 }
 
@@ -168,7 +168,7 @@ fn side_by_side(session: &mut Session, of: &str) -> Result<Grid, String> {
     let rows = rows.into_iter().map(|row| {
         let mut cells = vec![cell(row.path, "code")];
         let tone = |kind: &str, i: usize| match kind {
-            "whiteout" | "opaque" => "hidden",
+            "whiteout" | "opaque" => "gone",
             _ if row.from == Some(i) => "new",
             _ => "",
         };
@@ -198,7 +198,7 @@ fn cache(session: &Session) -> Grid {
         let state = match step.state {
             "cached" => cell("cached", "none"),
             "missed" => cell("made", "changed"),
-            "failed" => cell("failed", "hidden"),
+            "failed" => cell("failed", "gone"),
             "unreached" => plain("not reached"),
             _ => plain(""),
         };

@@ -209,7 +209,7 @@ pub enum Seen {
 pub struct Cell {
     /// What stands in it.
     pub text: String,
-    /// How it looks: `code`, `number`, `new`, `changed`, `hidden`, `none`, or plain.
+    /// How it looks: `code`, `number`, `new`, `changed`, `gone`, `none`, or plain.
     pub tone: &'static str,
 }
 

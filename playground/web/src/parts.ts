@@ -7,7 +7,7 @@ import { short, size } from "./words.js";
 /** A digest, shortened; the whole one is a hover, a focus or a click away. */
 export function digest(value: string): TemplateResult {
   const copy = (): void => void navigator.clipboard?.writeText(value).catch(() => undefined);
-  return html`<button class="quiet mono" title=${value} aria-label="${value}, copy" @click=${copy}>${short(value)}</button>`;
+  return html`<button class="quiet mono" title=${value} aria-label="${short(value)}, copy ${value}" @click=${copy}>${short(value)}</button>`;
 }
 
 /** A, M, D or W, with its word for those who do not see it. */

@@ -99,10 +99,13 @@ test("it works below any address", { skip }, async () => {
 
 test("without script a sentence says what is needed", { skip }, async () => {
   const own = await launch({ javaScriptEnabled: false });
-  const page = await own.context.newPage();
-  await page.goto(`${site.url}playground/index.html`);
-  assert.match(await page.locator("body").innerText(), /needs JavaScript/);
-  await own.close();
+  try {
+    const page = await own.context.newPage();
+    await page.goto(`${site.url}playground/index.html`);
+    assert.match(await page.locator("body").innerText(), /needs JavaScript/);
+  } finally {
+    await own.close();
+  }
 });
 
 test("a browser without WebAssembly is told what it lacks", { skip }, async () => {

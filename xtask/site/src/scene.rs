@@ -74,7 +74,12 @@ fn table(scene: &Scene) -> Result<String> {
     let paths: BTreeSet<_> = marks.keys().collect();
     let rows = paths.into_iter().map(|path| {
         let cells = marks[path].iter().map(|what| {
-            let class = if what.is_empty() { "none" } else { what };
+            // mdBook's own styles take everything away that is of the class `hidden`.
+            let class = match *what {
+                "" => "none",
+                "hidden" => "gone",
+                other => other,
+            };
             format!("<td class=\"{class}\">{what}</td>")
         });
         let seen = tree.get(path).map_or(String::new(), |node| shown(node));
@@ -147,9 +152,9 @@ adds = { \"d/a\" = \"two\", \"e\" = \"<e>\" }
         for row in [
             "<th><code>d</code></th><td class=\"new\">new</td><td class=\"none\"></td><td>a directory</td>",
             "<th><code>d/a</code></th><td class=\"new\">new</td><td class=\"changed\">changed</td><td>two</td>",
-            "<th><code>d/b</code></th><td class=\"new\">new</td><td class=\"hidden\">hidden</td><td></td>",
+            "<th><code>d/b</code></th><td class=\"new\">new</td><td class=\"gone\">hidden</td><td></td>",
             "<th><code>o</code></th><td class=\"new\">new</td><td class=\"none\"></td><td>a directory</td>",
-            "<th><code>o/x</code></th><td class=\"new\">new</td><td class=\"hidden\">hidden</td><td></td>",
+            "<th><code>o/x</code></th><td class=\"new\">new</td><td class=\"gone\">hidden</td><td></td>",
             "<th><code>e</code></th><td class=\"none\"></td><td class=\"new\">new</td><td>&lt;e&gt;</td>",
         ] {
             assert!(table.contains(row), "{row} is not in\n{table}");

@@ -85,7 +85,7 @@ function cell(cell: Cell): TemplateResult {
     number: "number mono",
     new: "good",
     changed: "changed",
-    hidden: "bad",
+    gone: "bad",
     none: "muted",
   };
   return html`<td class=${tones[cell.tone] ?? ""}>${cell.text}</td>`;

@@ -135,7 +135,7 @@ ${entry.output.map((o) => html`<span class=${o.stream === 2 && entry.code !== 0 
       </form>
       <ol aria-label="Timeline: what has been done">
         <li>
-          <button class="quiet" aria-label="Go back to the beginning" aria-pressed=${view.position === 0 ? "true" : "false"} @click=${() => this.wish("go", 0)}>start</button>
+          <button class="quiet" title="Go back to the beginning" aria-pressed=${view.position === 0 ? "true" : "false"} @click=${() => this.wish("go", 0)}>start</button>
         </li>
         ${view.timeline.map(
           (act, index) => html`<li>
