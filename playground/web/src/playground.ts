@@ -41,8 +41,8 @@ export class Playground extends LitElement {
     css`
       :host {
         height: 100dvh;
-        display: grid;
-        grid-template-rows: auto auto auto minmax(0, 1fr);
+        display: flex;
+        flex-direction: column;
       }
       header {
         padding: 6px 12px;
@@ -53,6 +53,7 @@ export class Playground extends LitElement {
         margin: 0 8px 0 0;
       }
       .panes {
+        flex: 1;
         display: grid;
         grid-template-columns: minmax(300px, 1fr) minmax(320px, 1fr) minmax(380px, 1.35fr);
         grid-template-rows: minmax(0, 1fr) minmax(150px, 30%);
@@ -81,6 +82,7 @@ export class Playground extends LitElement {
         overflow-wrap: anywhere;
       }
       .invite {
+        margin: 0;
         padding: 4px 12px;
         border-bottom: 1px solid var(--faint);
         background: var(--panel);

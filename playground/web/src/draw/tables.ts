@@ -95,7 +95,7 @@ export function overlay(
           <td class="mono">${row.path}</td>
           ${row.cells.map((kind, i) => html`<td class=${kind === "" ? "muted" : row.from === i ? "good" : ""}>${cell(kind)}</td>`)}
           <td>${row.merged === "" ? html`<span class="muted">not seen</span>` : html`<strong>${row.merged}</strong>`}</td>
-          <td>${row.copied_up ? html`<span class="muted">copied up</span> ` : nothing}${edit ? edit(row) : nothing}</td>
+          <td class="nowrap">${row.copied_up ? html`<span class="muted">copied up</span> ` : nothing}${edit ? edit(row) : nothing}</td>
         </tr>`,
       )}
     </tbody>

@@ -44,7 +44,8 @@ export class Level extends Pane {
       }
       .mark {
         display: inline-block;
-        width: 3.2em;
+        min-width: 5em;
+        white-space: nowrap;
         font-size: 11px;
         font-weight: 600;
       }

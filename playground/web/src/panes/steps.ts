@@ -117,7 +117,7 @@ export class Steps extends Pane {
     return html`
       <header class="row">
         <h2>Steps</h2>
-        <span class="muted fill">${count(build.cached, "step")} in the cache, ${build.missed} to be made</span>
+        <span class="muted fill">${build.cached} cached, ${build.missed} to be made</span>
         <button class="main" @click=${() => this.wish("run", `coracle build -t ${this.#nextTag()} .`)}>
           Build ${this.#nextTag()}
         </button>
