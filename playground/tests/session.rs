@@ -1,5 +1,6 @@
 //! What a session does, as a person would: typed, and looked at.
 
+use coracle::store::archive::Format;
 use coracle_playground::look::{Look, Seen, look};
 use coracle_playground::session::Session;
 use coracle_playground::share::{share, unshare};
@@ -241,4 +242,30 @@ fn a_link_that_cannot_be_read_says_why_and_changes_nothing() {
     // A megabyte of nothing is no link but a file.
     let words: Vec<String> = (0..40_000).map(|n| format!("echo {n}")).collect();
     assert_eq!(share(&words.join("\n")), None);
+}
+
+#[test]
+fn an_exported_archive_comes_in_again_packed_or_not() {
+    for gzip in [false, true] {
+        for format in [Format::Docker, Format::Oci] {
+            let session = Session::first();
+            let mut bytes = Vec::new();
+            session.save("app:v1", format, gzip, &mut bytes).unwrap();
+            let mut other = Session::default();
+            other.load("image.tar", bytes.as_slice());
+            let view = other.view();
+            assert_eq!(view.code, 0, "{:?}", view.output);
+            let mut first = session;
+            let mut ids = [first.view(), view].map(|view| {
+                let images = view.images.into_iter();
+                images
+                    .filter(|i| i.references == ["app:v1"])
+                    .map(|i| i.digest)
+                    .collect::<Vec<_>>()
+            });
+            assert_eq!(ids[0].len(), 1);
+            let second = std::mem::take(&mut ids[1]);
+            assert_eq!(ids[0], second);
+        }
+    }
 }

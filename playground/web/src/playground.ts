@@ -363,7 +363,10 @@ export class Playground extends LitElement {
       const form = (event.currentTarget as HTMLElement).closest("div");
       return form?.querySelector<HTMLSelectElement>(`[name=${name}]`)?.value ?? "";
     };
-    return html`<details class="menu">
+    const leave = (event: KeyboardEvent): void => {
+      if (event.key === "Escape") this.#closeMenu();
+    };
+    return html`<details class="menu" @keydown=${leave}>
       <summary>Files</summary>
       <div>
         <label>Import what docker save, Podman or Skopeo wrote
@@ -379,8 +382,14 @@ export class Playground extends LitElement {
     </details>`;
   }
 
+  /** The menu lies over the inspector, so it goes once something was chosen. */
+  #closeMenu(): void {
+    this.renderRoot.querySelector("details.menu")?.removeAttribute("open");
+  }
+
   async #import(file: File | undefined): Promise<void> {
     if (!file) return;
+    this.#closeMenu();
     if (file.size > MOST_FILE) {
       this.said = `${file.name} has ${size(file.size)}, more than this page reads (${size(MOST_FILE)}). Load it with coracle load -i ${file.name} on a machine of your own.`;
       return;
@@ -394,6 +403,7 @@ export class Playground extends LitElement {
   }
 
   async #export(reference: string, format: string, gzip: boolean): Promise<void> {
+    this.#closeMenu();
     try {
       const kind = format === "oci" ? "oci" : "docker";
       const blob = await this.#client!.save({ call: "save", reference, format: kind, gzip });

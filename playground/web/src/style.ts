@@ -106,9 +106,6 @@ export const base = css`
     vertical-align: top;
     border-bottom: 1px solid var(--faint);
   }
-  td.nowrap {
-    white-space: nowrap;
-  }
   td.number,
   th.number {
     text-align: right;

@@ -86,16 +86,14 @@ export function overlay(
         <th>Path</th>
         ${layers.map((by, i) => html`<th title=${by}>${i === layers.length - 1 && i > 0 ? "upper" : `lower ${i}`}</th>`)}
         <th>merged</th>
-        <th></th>
       </tr>
     </thead>
     <tbody>
       ${rows.map(
         (row) => html`<tr>
-          <td class="mono">${row.path}</td>
+          <td><code>${row.path}</code>${row.copied_up ? html` <span class="muted">copied up</span>` : nothing}<br />${edit ? edit(row) : nothing}</td>
           ${row.cells.map((kind, i) => html`<td class=${kind === "" ? "muted" : row.from === i ? "good" : ""}>${cell(kind)}</td>`)}
           <td>${row.merged === "" ? html`<span class="muted">not seen</span>` : html`<strong>${row.merged}</strong>`}</td>
-          <td class="nowrap">${row.copied_up ? html`<span class="muted">copied up</span> ` : nothing}${edit ? edit(row) : nothing}</td>
         </tr>`,
       )}
     </tbody>
