@@ -2,8 +2,9 @@
 
 use std::io::{Read, Write};
 
-use coracle::layer::compress::gzip_encoder;
 use coracle::store::archive::{self, Format, Save};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use crate::names::{self, Named};
 use crate::session::Session;
@@ -68,7 +69,8 @@ pub(crate) fn save(
     }];
     let failed = |e: &dyn std::fmt::Display| format!("{name} cannot be written: {e}");
     if gzip {
-        let mut packed = gzip_encoder(out);
+        // Who waits in a browser wants it soon rather than small.
+        let mut packed = GzEncoder::new(out, Compression::fast());
         archive::save(store, &images, format, &platform(), &mut packed).map_err(|e| failed(&e))?;
         packed.finish().map_err(|e| failed(&e))?;
         return Ok(());

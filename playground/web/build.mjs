@@ -16,7 +16,7 @@ const files = [];
 
 const [engineFolder, out] = process.argv.slice(2);
 
-/** What is loaded may have so many bytes, packed with brotli. */
+/** What is loaded shall have so many kilobytes, packed with brotli; past the limit nothing is built. */
 const BUDGETS = JSON.parse(readFileSync("budgets.json", "utf8"));
 
 rmSync(out, { recursive: true, force: true });
@@ -148,16 +148,16 @@ function report() {
   };
   const kB = (bytes) => (bytes / 1000).toFixed(1);
   const lines = [
-    "| part | raw, kB | gzip, kB | brotli, kB | budget, kB |",
-    "| --- | --- | --- | --- | --- |",
+    "| part | raw, kB | gzip, kB | brotli, kB | promised, kB | limit, kB |",
+    "| --- | --- | --- | --- | --- | --- |",
   ];
   const over = [];
   for (const [part, names] of Object.entries(parts)) {
     const size = measure(names);
-    const budget = BUDGETS[part];
-    lines.push(`| ${part} | ${kB(size.raw)} | ${kB(size.gzip)} | ${kB(size.brotli)} | ${budget} |`);
-    if (size.brotli > budget * 1000) {
-      over.push(`${part} has ${kB(size.brotli)} kB, and may have ${budget} kB`);
+    const { promised, limit } = BUDGETS[part];
+    lines.push(`| ${part} | ${kB(size.raw)} | ${kB(size.gzip)} | ${kB(size.brotli)} | ${promised} | ${limit} |`);
+    if (size.brotli > limit * 1000) {
+      over.push(`${part} has ${kB(size.brotli)} kB, and may have ${limit} kB`);
     }
   }
   const table = `${lines.join("\n")}\n`;

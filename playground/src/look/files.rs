@@ -22,21 +22,21 @@ pub(super) fn files(
     wanted: Range<usize>,
 ) -> Result<Seen, String> {
     let stack = stacks::find(session, of)?;
-    let rows = match layer {
-        Some(number) => layer_rows(session, &stack, number)?,
-        None => merged_rows(session, &stack)?,
+    let (total, rows) = match layer {
+        Some(number) => {
+            let rows = layer_rows(session, &stack, number)?;
+            let total = rows.len();
+            let matches = |row: &FileRow| row.path.contains(filter);
+            (total, rows.into_iter().filter(matches).collect())
+        }
+        None => merged_rows(session, &stack, filter)?,
     };
-    let total = rows.len();
-    let matching: Vec<_> = rows
-        .into_iter()
-        .filter(|row| row.path.contains(filter))
-        .collect();
-    let matched = matching.len();
+    let matched = rows.len();
     let end = wanted.end.min(matched);
     Ok(Seen::Files {
         total,
         matched,
-        rows: matching.into_iter().take(end).skip(wanted.start).collect(),
+        rows: rows.into_iter().take(end).skip(wanted.start).collect(),
     })
 }
 
@@ -88,20 +88,38 @@ fn hidden(hide: &Whiteout, below: &Tree) -> FileRow {
     }
 }
 
-fn merged_rows(session: &mut Session, stack: &Stack) -> Result<Vec<FileRow>, String> {
+/// How many paths are seen, and the rows of those that contain `filter`.
+fn merged_rows(
+    session: &mut Session,
+    stack: &Stack,
+    filter: &str,
+) -> Result<(usize, Vec<FileRow>), String> {
     let tree = stack.tree(session, stack.len())?;
-    // The topmost layer that says something of a path is the one that it comes from.
-    let mut origins: BTreeMap<RootedPath, usize> = BTreeMap::new();
+    let entries = tree.iter().filter(|(path, _)| !path.is_root());
+    let entries = entries.filter(|(path, node)| {
+        let text = path.to_text();
+        let directory = node.kind == Kind::Directory;
+        text.contains(filter) || (directory && format!("{text}/").ends_with(filter))
+    });
+    let mut rows: Vec<(&RootedPath, FileRow)> = entries
+        .map(|(path, node)| (path, row(path, node)))
+        .collect();
+    // The topmost layer that says something of a path is the one that it comes from. Both lists
+    // are in order, so one walk through each is enough.
     for number in 0..stack.len() {
         let layer = stack.layer(session, number)?;
-        origins.extend(layer.adds.iter().map(|(path, _)| (path.clone(), number)));
+        let mut adds = layer.adds.iter().map(|(path, _)| path).peekable();
+        for (path, row) in &mut rows {
+            while adds.peek().is_some_and(|add| *add < *path) {
+                adds.next();
+            }
+            if adds.peek() == Some(path) {
+                row.layer = Some(number);
+            }
+        }
     }
-    let entries = tree.iter().filter(|(path, _)| !path.is_root());
-    let shown = entries.map(|(path, node)| FileRow {
-        layer: origins.get(path).copied(),
-        ..row(path, node)
-    });
-    Ok(shown.collect())
+    let rows = rows.into_iter().map(|(_, row)| row).collect();
+    Ok((tree.len() - 1, rows))
 }
 
 fn row(path: &RootedPath, node: &Node) -> FileRow {
