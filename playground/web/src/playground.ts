@@ -52,6 +52,11 @@ export class Playground extends LitElement {
         font-size: 15px;
         margin: 0 8px 0 0;
       }
+      :host([embedded]) {
+        height: 720px;
+        margin: 16px 0;
+        border: 1px solid var(--line);
+      }
       .panes {
         flex: 1;
         display: grid;
@@ -176,7 +181,8 @@ export class Playground extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     void this.#start();
-    window.addEventListener("hashchange", this.#hash);
+    // In a page of the book, what stands behind # is a place of that page.
+    if (!this.#embedded) window.addEventListener("hashchange", this.#hash);
     // Keys that are typed here are not for a book around the page.
     this.addEventListener("keydown", (event) => event.stopPropagation());
   }
@@ -194,10 +200,16 @@ export class Playground extends LitElement {
     try {
       this.#client = new Client();
       await this.#call({ call: "view" });
-      if (this.view) await this.#hash();
+      const log = this.querySelector("script[type='text/plain']")?.textContent?.trimStart();
+      if (log) await this.#call({ call: "open", log: log.replaceAll("<\\/", "</") });
+      else if (this.view && !this.#embedded) await this.#hash();
     } catch (error) {
       this.dead = `The engine cannot be started: ${(error as Error).message}. Reload the page; it has to come from a server, not from a folder.`;
     }
+  }
+
+  get #embedded(): boolean {
+    return this.hasAttribute("embedded");
   }
 
   /** What stands behind # in the address: a session, or a level. */
@@ -229,6 +241,8 @@ export class Playground extends LitElement {
   }
 
   override render(): TemplateResult {
+    // In a page of the book the table that it was printed with is shown until this lives.
+    if (this.#embedded && !this.view) return html`<slot></slot>`;
     if (this.dead !== "") return html`<p class="said" role="alert">${this.dead}</p>`;
     if (!this.view) return html`<p class="said">The engine is being loaded…</p>`;
     const level = this.view.level;
@@ -299,7 +313,7 @@ export class Playground extends LitElement {
   protected override firstUpdated(): void {
     this.renderRoot.addEventListener("wish-level", ((event: CustomEvent<string>) => {
       this.listing = false;
-      history.replaceState(null, "", event.detail === "" ? "#" : `#level=${event.detail}`);
+      if (!this.#embedded) history.replaceState(null, "", event.detail === "" ? "#" : `#level=${event.detail}`);
       void this.#call({ call: "level", id: event.detail });
     }) as EventListener);
     this.renderRoot.addEventListener("wish-inspect", (() => (this.listing = false)) as EventListener);
@@ -310,7 +324,7 @@ export class Playground extends LitElement {
 
   protected override updated(changed: PropertyValues): void {
     if (changed.has("view") && this.view) {
-      document.title = this.view.level ? `${this.view.level.title} – Coracle playground` : "Coracle playground";
+      if (!this.#embedded) document.title = this.view.level ? `${this.view.level.title} – Coracle playground` : "Coracle playground";
     }
   }
 
@@ -429,12 +443,13 @@ export class Playground extends LitElement {
       await this.#saveLog();
       return;
     }
-    history.replaceState(null, "", `#${fragment}`);
+    const link = new URL(`./index.html#${fragment}`, import.meta.url).href;
+    if (!this.#embedded) history.replaceState(null, "", `#${fragment}`);
     try {
-      await navigator.clipboard.writeText(location.href);
+      await navigator.clipboard.writeText(link);
       this.said = "The link is in the clipboard, and in the address above.";
     } catch {
-      this.said = "The link is in the address above.";
+      this.said = this.#embedded ? link : "The link is in the address above.";
     }
   };
 

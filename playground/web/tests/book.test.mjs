@@ -84,6 +84,19 @@ test("an element follows the book's theme, and opens in the playground", { skip 
   await page.close();
 });
 
+test("the whole page is an element, too, and minds the page around it", { skip }, async () => {
+  const page = await chromium.context.newPage();
+  await page.goto(`${site.url}book/voyage.html#set-out`);
+  const element = page.locator("coracle-playground");
+  await element.scrollIntoViewIfNeeded();
+  await element.locator("coracle-steps li").first().waitFor();
+  await element.getByText("build -t page:v2").first().waitFor();
+  await element.locator("coracle-console input").fill("coracle images");
+  await page.keyboard.press("ArrowRight");
+  assert.match(page.url(), /voyage.html#set-out/);
+  await page.close();
+});
+
 test("without script the tables are there", { skip }, async () => {
   const own = await launch({ javaScriptEnabled: false });
   try {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::{Result, page, places, read};
+use crate::{Result, levels, page, places, read};
 
 /// How many words a chapter's page may have: fifteen minutes at 120 words a minute, which is slow,
 /// because code and terms are read slowly.
@@ -62,6 +62,11 @@ pub(crate) fn sources_problems(project: &Path, sources: &[Source]) -> Vec<String
             problems.extend(sentences(name, &source.text));
         }
     }
+    let texts: Vec<_> = sources
+        .iter()
+        .map(|source| (source.name.as_str(), source.text.as_str()))
+        .collect();
+    problems.extend(levels::problems(&texts));
     problems
 }
 
@@ -130,7 +135,9 @@ pub(crate) fn links(target: &Path) -> Result<Vec<String>> {
             }
         }
         for link in attributes(text, "href") {
-            if link.contains("://") || link.is_empty() {
+            // The playground beside the book has tests of its own.
+            let beside = link.starts_with(levels::PLAYGROUND);
+            if link.contains("://") || link.is_empty() || beside {
                 continue;
             }
             let (file, fragment) = link.split_once('#').unwrap_or((&link, ""));

@@ -10,6 +10,7 @@
 //!     borrows    {{#borrows CHAPTER}}         what a chapter takes from earlier ones
 //!     scene      {{#layers NAME}}             layers and what is seen, drawn by the engine
 //!     play       {{#play ELEMENT NAME}}   an element of the playground, and its table without script
+//!     levels     {{#levels}}              the playground's levels that belong to the page
 //!     diagram    {{#diagram NAME}}            a picture from a text
 //!     map        {{#map}}                 the modules of core, from the architecture test's table
 //!     errors     {{#errors}}              what can go wrong, from the words that the program says
@@ -35,6 +36,7 @@ mod diagram;
 mod errors;
 mod glossary;
 mod html;
+mod levels;
 mod map;
 mod page;
 mod places;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::glossary::{self, Glossary};
-use crate::{Result, borrows, code, diagram, errors, map, play, quiz, scene, session};
+use crate::{Result, borrows, code, diagram, errors, levels, map, play, quiz, scene, session};
 
 /// A page as mdBook takes it. Every problem of the page is told, with its line.
 pub(crate) fn expand(
@@ -65,6 +65,7 @@ fn one(project: &Path, glossary: &Glossary, page: &str, directive: &str) -> Resu
         "borrows" => borrows::expand(project, arguments),
         "layers" => scene::expand(project, arguments),
         "play" => play::expand(project, arguments),
+        "levels" => levels::expand(page),
         "diagram" => diagram::expand(project, arguments),
         "map" => map::expand(project),
         "errors" => errors::expand(project),

@@ -17,7 +17,12 @@ pub(crate) fn expand(project: &Path, arguments: &str) -> Result<String> {
     let (Some(kind), Some(name)) = (words.next(), words.next()) else {
         return Err("name an element and a log: {{#play layers two-versions}}".to_owned());
     };
-    if !KINDS.contains(&kind) {
+    // The whole page as an element shows, until it lives, the layers that it would.
+    let (shown, embedded) = match kind {
+        "playground" => ("layers", " embedded"),
+        kind => (kind, ""),
+    };
+    if !KINDS.contains(&shown) {
         return Err(format!(
             "there is no element {kind:?}; there are {}",
             KINDS.join(", ")
@@ -40,9 +45,9 @@ pub(crate) fn expand(project: &Path, arguments: &str) -> Result<String> {
     if let Some((text, code, output)) = session.outcomes().find(|(_, code, _)| *code != 0) {
         return Err(format!("{file}: {text} ends with {code}: {output:?}"));
     }
-    let table = table(&mut session, kind, &options).map_err(|why| format!("{file}: {why}"))?;
+    let table = table(&mut session, shown, &options).map_err(|why| format!("{file}: {why}"))?;
     Ok(format!(
-        "<coracle-{kind}{}>\n<script type=\"text/plain\">\n{}</script>\n{table}</coracle-{kind}>",
+        "<coracle-{kind}{embedded}{}>\n<script type=\"text/plain\">\n{}</script>\n{table}</coracle-{kind}>",
         options.attributes(),
         log.replace("</", "<\\/")
     ))

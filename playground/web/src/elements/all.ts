@@ -2,3 +2,6 @@
 
 import "./grid.js";
 import "./quiz.js";
+
+// The whole page as an element is larger than all others together, so it comes only where it stands.
+if (document.querySelector("coracle-playground")) void import("../playground.js");
