@@ -48,7 +48,10 @@ fn the_page_knows_every_field() {
     ];
     for wanted in looks {
         let wanted: Look = serde_json::from_str(wanted).unwrap();
-        fields(&serde_json::to_value(look(&mut session, &wanted)).unwrap(), &mut found);
+        fields(
+            &serde_json::to_value(look(&mut session, &wanted)).unwrap(),
+            &mut found,
+        );
     }
     let types = include_str!("../web/src/types.ts");
     let named = |field: &&String| {

@@ -9,7 +9,10 @@ pub(crate) const PLAYGROUND: &str = "../playground/index.html";
 
 /// Links to the levels of a page, such as `01-layers.md`.
 pub(crate) fn expand(page: &str) -> crate::Result<String> {
-    let levels: Vec<Level> = all().into_iter().filter(|level| is_of(level, page)).collect();
+    let levels: Vec<Level> = all()
+        .into_iter()
+        .filter(|level| is_of(level, page))
+        .collect();
     if levels.is_empty() {
         return Err(format!("no level belongs to {page}"));
     }
@@ -30,7 +33,12 @@ pub(crate) fn problems(sources: &[(&str, &str)]) -> Vec<String> {
         let page = format!("{}.md", level.chapter);
         let source = sources.iter().find(|(name, _)| *name == page);
         let says = source.is_some_and(|(_, text)| text.contains("{{#levels}}"));
-        (!says).then(|| format!("book/src/{page} has no {{{{#levels}}}}, and the level {} belongs to it", level.id))
+        (!says).then(|| {
+            format!(
+                "book/src/{page} has no {{{{#levels}}}}, and the level {} belongs to it",
+                level.id
+            )
+        })
     };
     all().into_iter().filter_map(lacks).collect()
 }
@@ -46,7 +54,10 @@ mod tests {
     #[test]
     fn a_page_links_to_its_levels_and_has_to() {
         let links = expand("01-layers.md").unwrap();
-        assert!(links.contains("#level=layers-1\">Your first layer</a>"), "{links}");
+        assert!(
+            links.contains("#level=layers-1\">Your first layer</a>"),
+            "{links}"
+        );
         assert!(expand("glossary.md").is_err());
         let found = problems(&[("01-layers.md", "{{#levels}}")]);
         assert!(!found.iter().any(|problem| problem.contains("01-layers.md")));
