@@ -26,6 +26,24 @@ pub(crate) fn of_tests(lines: &[String]) -> Vec<String> {
     told.collect()
 }
 
+/// The failed tests of a `node --test`, from the lines of its TAP, each with what it says below.
+pub(crate) fn of_tap(lines: &[String]) -> Vec<String> {
+    let mut told = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let Some(rest) = line.strip_prefix("not ok ") else {
+            continue;
+        };
+        let name = rest.split_once(" - ").map_or(rest, |(_, name)| name);
+        told.push(format!("FAILED {name}"));
+        let below = lines[at + 1..].iter().map(|line| line.trim());
+        let block = below.take_while(|line| *line != "...");
+        let noise = ["---", "duration_ms:", "location:", "failureType:", "code:"];
+        let said = block.filter(|line| !noise.iter().any(|begin| line.starts_with(begin)));
+        told.extend(said.take(SHOWN).map(|line| format!("    {line}")));
+    }
+    told
+}
+
 /// The names that libtest lists last: `failures:`, one name a line, and an empty line.
 fn names(lines: &[String]) -> Vec<&str> {
     let mut names = Vec::new();
@@ -74,6 +92,16 @@ mod tests {
         ];
         check(text, &told);
         check("test result: ok. 3 passed", &[]);
+    }
+
+    #[test]
+    fn failures_of_node_are_told() {
+        let text = "ok 1 - fine\n  ---\n  duration_ms: 1\n  ...\n\
+                    not ok 2 - wrong\n  ---\n  duration_ms: 1\n  location: 'a:1:1'\n\
+                    error: |-\n    1 !== 2\n  code: 'X'\n  ...\nok 3 - fine\n";
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let told = ["FAILED wrong", "    error: |-", "    1 !== 2"];
+        assert_eq!(of_tap(&lines), told);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::setup;
 use crate::wasm;
 
 /// The folder of the page's sources, seen from the project.
-const WEB: &str = "playground/web";
+pub(crate) const WEB: &str = "playground/web";
 
 /// Builds the page, and then serves or opens it if that is asked for.
 pub(crate) fn main(project: &Path, words: &[&str]) -> ExitCode {
@@ -29,8 +29,17 @@ pub(crate) fn main(project: &Path, words: &[&str]) -> ExitCode {
     crate::site(project, &[&["--site"], words].concat())
 }
 
+/// The table of what is loaded, beside what it may be, seen from the project.
+const SIZES: &str = "target/site/sizes.md";
+
+/// The oldest Node.js that everything in the lock file runs on: Debian 12's.
+const NODE: u32 = 18;
+
 /// Builds the page, step by step. The error is a sentence with what to do.
 pub(crate) fn build(project: &Path, log: &Path, say: &mut dyn FnMut(&str)) -> Result<(), String> {
+    node()?;
+    // Whoever reads the table reads that of this build.
+    let _ = std::fs::remove_file(project.join(SIZES));
     say("compiling the engine to WebAssembly (the first time takes some minutes)");
     let engine = engine(project, log)?;
     say("fetching the page's libraries");
@@ -47,6 +56,13 @@ pub(crate) fn build(project: &Path, log: &Path, say: &mut dyn FnMut(&str)) -> Re
         say(line);
     }
     check(&outcome, "the page cannot be put together", log)
+}
+
+/// The table of sizes that the last build wrote, line by line; nothing when there was none.
+pub(crate) fn sizes(project: &Path) -> Vec<String> {
+    let table = std::fs::read_to_string(project.join(SIZES));
+    let table = table.unwrap_or_default();
+    table.lines().map(str::to_owned).collect()
 }
 
 /// Writes down what logs lead to here, for the engine in WebAssembly to agree with.
@@ -67,6 +83,19 @@ pub(crate) fn cases(project: &Path, log: &Path) -> bool {
     output.status.success() && written.is_ok()
 }
 
+/// The files of the page's tests, in order, seen from the page's sources.
+pub(crate) fn tests(project: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(project.join(WEB).join("tests"));
+    let names = entries.into_iter().flatten().flatten();
+    let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut tests: Vec<String> = names
+        .filter(|name| name.ends_with(".test.mjs"))
+        .map(|name| format!("tests/{name}"))
+        .collect();
+    tests.sort();
+    tests
+}
+
 /// Compiles the engine, and returns where it is.
 fn engine(project: &Path, log: &Path) -> Result<PathBuf, String> {
     let Some(toolchain) = wasm::toolchain() else {
@@ -83,6 +112,25 @@ fn engine(project: &Path, log: &Path) -> Result<PathBuf, String> {
     check(&outcome, "the engine does not compile", log)?;
     let made = format!("target/wasm/{}/wasm/coracle_playground.wasm", wasm::TARGET);
     Ok(project.join(made))
+}
+
+/// Whether there is a Node.js that will do, asked before minutes are spent on the engine.
+fn node() -> Result<(), String> {
+    let remedy = "on Debian, apt-get install nodejs npm";
+    let output = Command::new("node").arg("--version").output();
+    let output = output.map_err(|_| format!("node is missing: {remedy}"))?;
+    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    if major(&said).is_some_and(|version| version >= NODE) {
+        return Ok(());
+    }
+    Err(format!(
+        "node {NODE} or newer is needed, and this one says {said:?}: {remedy}"
+    ))
+}
+
+/// 18 of `v18.20.4`.
+fn major(version: &str) -> Option<u32> {
+    version.strip_prefix('v')?.split('.').next()?.parse().ok()
 }
 
 /// Fetches the libraries that the lock file names, unless they are there already.
@@ -122,4 +170,18 @@ fn check(outcome: &Outcome, message: &str, log: &Path) -> Result<(), String> {
         "{message}; the whole log is in {}\n{tail}",
         log.display()
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_node_is_understood() {
+        let check = |said: &str, expected| assert_eq!(major(said), expected, "{said}");
+        check("v18.20.4", Some(18));
+        check("v9.0.0", Some(9));
+        check("18", None);
+        check("", None);
+    }
 }

@@ -6,7 +6,7 @@ use crate::allowed::Allowed;
 use crate::suites::Suite;
 use crate::tally::{Skip, Tally};
 
-/// One suite's line, such as `unit      412 passed, 2 skipped   12.3 s`, and its skips below.
+/// One suite's line, such as `unit      412 passed, 2 skipped   12.3 s`, and its skips and notes below.
 pub(crate) fn suite(suite: &Suite, tally: &Tally, took: Duration, allowed: &Allowed) -> String {
     let mut lines = vec![format!(
         "{:<10} {:<40} {:>7.1} s",
@@ -20,6 +20,7 @@ pub(crate) fn suite(suite: &Suite, tally: &Tally, took: Duration, allowed: &Allo
         let names: Vec<&str> = tests.iter().map(|skip| skip.test.as_str()).collect();
         lines.push(format!("    skipped {}: {reason}{mark}", names.join(", ")));
     }
+    lines.extend(tally.notes.iter().map(|note| format!("    {note}")));
     lines.join("\n")
 }
 

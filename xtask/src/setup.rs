@@ -18,7 +18,7 @@ const PROGRAMS: &[(&str, &str, &[&str])] = &[
     ("buildah", "buildah", &["e2e", BENCH]),
     ("busybox", "busybox-static", &["e2e"]),
     ("bzip2", "bzip2", &["cli", "e2e"]),
-    ("chromium", "chromium", &["playground"]),
+    ("chromium", "chromium", &["browser"]),
     ("containerd", "containerd", &["e2e"]),
     ("c++", "g++", &["fuzz"]),
     ("crun", "crun", &["e2e", BENCH]),
@@ -31,13 +31,13 @@ const PROGRAMS: &[(&str, &str, &[&str])] = &[
     ("iptables", "iptables", &["e2e", BENCH]),
     ("jq", "jq", &[BENCH]),
     ("newuidmap", "uidmap", NAMESPACES),
-    ("npm", "npm", &["playground"]),
+    ("npm", "nodejs npm", PAGE),
     ("openssl", "openssl", &["e2e"]),
-    ("podman", "podman", &["e2e", BENCH]),
+    ("podman", "podman", &["e2e", "browser", BENCH]),
     ("python3", "python3-pip", &["e2e"]),
     ("script", "bsdutils", &["e2e"]),
     ("setpriv", "util-linux", &["e2e"]),
-    ("skopeo", "skopeo", &["e2e", BENCH]),
+    ("skopeo", "skopeo", &["e2e", "browser", BENCH]),
     ("ssh-agent", "openssh-client", &["e2e"]),
     ("umoci", "umoci", &["e2e", BENCH]),
     ("unshare", "util-linux", NAMESPACES),
@@ -47,6 +47,9 @@ const PROGRAMS: &[(&str, &str, &[&str])] = &[
 
 /// What the benchmark is called here.
 pub(crate) const BENCH: &str = "bench";
+
+/// The suites that build the playground's page.
+const PAGE: &[&str] = &["playground", "browser"];
 
 /// The suites that make user namespaces.
 const NAMESPACES: &[&str] = &["unit", "twins", "hostile", "e2e"];
@@ -60,18 +63,19 @@ pub(crate) const LONE: &str = "coracle-lone";
 /// Installs and makes what the named suites, or the benchmark, need and this machine lacks.
 pub(crate) fn prepare(names: &[&str], project: &Path, log: &Path) {
     let wanted = |family: &str| names.iter().any(|name| name.starts_with(family));
-    let mut packages = Vec::new();
-    if (wanted("wasm") || wanted("playground"))
-        && wasm::toolchain().is_none()
-        && !wasm::add_by_rustup(log)
-    {
-        packages.extend(wasm::packages());
-    }
     let any = |families: &[&str]| families.iter().any(|family| wanted(family));
     let called = PROGRAMS.iter().filter(|(.., families)| any(families));
     let missing = called.filter(|(program, ..)| !command::found(program));
     let their = missing.flat_map(|(_, packages, _)| packages.split(' '));
-    packages.extend(their.map(str::to_owned));
+    let mut packages: Vec<String> = their.map(str::to_owned).collect();
+    let compiles = wanted("wasm") || any(PAGE);
+    let no_target = compiles && wasm::toolchain().is_none() && !wasm::add_by_rustup(log);
+    if no_target || !packages.is_empty() {
+        refresh(log);
+    }
+    if no_target {
+        packages.extend(wasm::packages());
+    }
     if !packages.is_empty() {
         install(&packages, log);
     }
@@ -99,25 +103,37 @@ pub(crate) fn say(message: &str) {
     println!("{:<10} {message}", "setup");
 }
 
+/// Lets apt look what there is: on a fresh machine it knows no package at all, and so no version.
+fn refresh(log: &Path) {
+    if may_install() && !apt(&["update"], log) {
+        say(&format!("apt-get update failed, see {}", log.display()));
+    }
+}
+
 /// Installs Debian packages, or says how it is done.
 fn install(packages: &[String], log: &Path) {
-    let apt = |words: &[&str]| {
-        let mut apt = Command::new("apt-get");
-        apt.env("DEBIAN_FRONTEND", "noninteractive")
-            .args(["-o", "DPkg::Lock::Timeout=300"])
-            .args(words);
-        command::run(&mut apt, log).success
-    };
     let mut words = vec!["install", "-y", "--no-install-recommends"];
     words.extend(packages.iter().map(String::as_str));
-    if is_root() && command::found("apt-get") {
+    if may_install() {
         say(&format!("installing {}", packages.join(" ")));
-        if apt(&["update"]) && apt(&words) {
+        if apt(&words, log) {
             return;
         }
         say(&format!("apt-get failed, see {}", log.display()));
     }
     say(&format!("missing; as root: apt-get {}", words.join(" ")));
+}
+
+fn may_install() -> bool {
+    is_root() && command::found("apt-get")
+}
+
+fn apt(words: &[&str], log: &Path) -> bool {
+    let mut apt = Command::new("apt-get");
+    apt.env("DEBIAN_FRONTEND", "noninteractive")
+        .args(["-o", "DPkg::Lock::Timeout=300"])
+        .args(words);
+    command::run(&mut apt, log).success
 }
 
 /// Makes a user for the tests: no password, no home, and subordinate ids or none.

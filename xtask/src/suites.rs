@@ -112,8 +112,13 @@ pub(crate) const ALL: &[Suite] = &[
     },
     Suite {
         name: "playground",
-        about: "the page is small, and does in a browser what the engine does here",
+        about: "the page is put together, no part of it is too large, its types are right",
         run: page,
+    },
+    Suite {
+        name: "browser",
+        about: "the page and the book's elements do in a browser what the engine does here",
+        run: browser,
     },
 ];
 
@@ -222,40 +227,62 @@ fn no_toolchain() -> Tally {
     ))
 }
 
-/// The page is put together, and does in a browser what it does here.
+/// The page is put together, within its sizes, and its types are right.
 fn page(context: &Context) -> Tally {
     if wasm::toolchain().is_none() {
         return no_toolchain();
     }
+    let mut tally = Tally::one(page_built(context));
+    tally.notes = playground::sizes(&context.project);
+    let types = ["node_modules/typescript/bin/tsc", "--noEmit"].map(str::to_owned);
+    tally.add(&Tally::one(node(context, &types).success));
+    tally
+}
+
+/// Everything below `playground/web/tests`, each file of it by name: what Node.js makes of a
+/// folder is another thing in each version.
+fn browser(context: &Context) -> Tally {
+    if wasm::toolchain().is_none() {
+        return no_toolchain();
+    }
     let Context { project, log } = context;
-    if let Err(message) = playground::build(project, log, &mut |_| ()) {
-        command::append(log, &[message]);
+    let site = [
+        "run",
+        "--quiet",
+        "--package",
+        "coracle-site",
+        "--",
+        "--site",
+    ];
+    let ready =
+        page_built(context) && cargo(context, &site).success && playground::cases(project, log);
+    if !ready {
         return Tally::one(false);
     }
-    let book = cargo(
-        context,
-        &[
-            "run",
-            "--quiet",
-            "--package",
-            "coracle-site",
-            "--",
-            "--site",
-        ],
-    );
-    let cases = playground::cases(project, log);
-    let mut tally = Tally::one(book.success && cases);
-    let node = |words: &[&str]| {
-        let mut node = Command::new("node");
-        node.current_dir(project.join("playground/web")).args(words);
-        command::run(&mut node, log)
-    };
-    tally.add(&Tally::one(
-        node(&["node_modules/typescript/bin/tsc", "--noEmit"]).success,
-    ));
-    let tests = node(&["--test", "--test-reporter=tap", "tests/"]);
-    tally.add(&Tally::of_tap(&tests.lines, tests.success));
-    tally
+    let mut words = ["--test", "--test-reporter=tap"]
+        .map(str::to_owned)
+        .to_vec();
+    words.extend(playground::tests(project));
+    let tests = node(context, &words);
+    Tally::of_tap(&tests.lines, tests.success)
+}
+
+/// Builds the page; what went wrong is in the log.
+fn page_built(context: &Context) -> bool {
+    let Context { project, log } = context;
+    let built = playground::build(project, log, &mut |_| ());
+    if let Err(message) = &built {
+        command::append(log, std::slice::from_ref(message));
+    }
+    built.is_ok()
+}
+
+/// Runs Node.js in the folder of the page's sources.
+fn node(context: &Context, words: &[String]) -> command::Outcome {
+    let mut node = Command::new("node");
+    node.current_dir(context.project.join(playground::WEB))
+        .args(words);
+    command::run(&mut node, &context.log)
 }
 
 fn wasm_check(context: &Context) -> Tally {

@@ -9,6 +9,8 @@ pub(crate) struct Tally {
     pub(crate) failed: usize,
     /// Tests that did not run.
     pub(crate) skipped: Vec<Skip>,
+    /// What is worth a line in the run's log although nothing is wrong, such as sizes.
+    pub(crate) notes: Vec<String>,
 }
 
 /// A test that did not run.
@@ -26,7 +28,7 @@ impl Tally {
         Self {
             passed: usize::from(success),
             failed: usize::from(!success),
-            skipped: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -173,6 +175,7 @@ mod tests {
             passed,
             failed,
             skipped: skipped.collect(),
+            notes: Vec::new(),
         };
         assert_eq!(Tally::of_tests(&lines, success), expected, "{text}");
     }

@@ -102,7 +102,8 @@ pub(crate) fn fresh(logs: &Path, name: &str) -> Result<std::path::PathBuf, Strin
 fn show(log: &Path) {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    let failures = failures::of_tests(&lines);
+    let mut failures = failures::of_tests(&lines);
+    failures.extend(failures::of_tap(&lines));
     let shown = if failures.is_empty() {
         &lines[lines.len().saturating_sub(SHOWN)..]
     } else {

@@ -36,7 +36,7 @@ pub(crate) fn add_by_rustup(log: &Path) -> bool {
 }
 
 /// Debian's packages for the target: a compiler, the standard library's source, and a linker,
-/// whose version is that of the distribution.
+/// whose version is that of the distribution, as far as apt knows it by now.
 pub(crate) fn packages() -> Vec<String> {
     let mut packages: Vec<String> = ["rustc-web", "cargo-web", "rust-web-src"]
         .map(str::to_owned)
@@ -58,10 +58,13 @@ fn newest_linker() -> Option<String> {
 }
 
 /// The linker for the target that is installed, where the toolchain brings none.
+///
+/// The newest with a number comes first: the one without is the distribution's default, which may
+/// be older than the compiler, and then cannot read what that writes.
 fn linker() -> Option<String> {
     let names = (14..40).rev().map(|version| format!("wasm-ld-{version}"));
-    std::iter::once("wasm-ld".to_owned())
-        .chain(names)
+    names
+        .chain(std::iter::once("wasm-ld".to_owned()))
         .find(|name| command::found(name))
 }
 
@@ -100,8 +103,10 @@ fn installed() -> bool {
     })
 }
 
+/// Compiler, library and linker: one of the three alone would fail in the middle of the work.
 fn debian() -> bool {
     let tools = ["/usr/bin/cargo", "/usr/bin/rustc"];
     tools.iter().all(|tool| Path::new(tool).is_file())
         && Path::new("/usr/lib/rustlib/src/rust/library/std").is_dir()
+        && linker().is_some()
 }

@@ -7,12 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { browser, launch, open, serve } from "./support.mjs";
+import { launch, missing, open, serve, skip as noBrowser } from "./support.mjs";
 
 const found = (program) => spawnSync(program, ["--version"]).status === 0;
-const skip =
-  (browser() === null && "needs chromium: apt-get install chromium") ||
-  (!found("skopeo") && "needs skopeo: apt-get install skopeo");
+const skip = noBrowser || (!found("skopeo") && missing("skopeo"));
 
 let site;
 let chromium;
@@ -101,7 +99,7 @@ test("what is exported, skopeo reads, and what skopeo writes, comes in again", {
   await page.close();
 });
 
-test("podman loads what is exported", { skip: skip || (!found("podman") && "needs podman: apt-get install podman") }, async () => {
+test("podman loads what is exported", { skip: skip || (!found("podman") && missing("podman")) }, async () => {
   const { page } = await open(chromium.context, site.url);
   const own = await id(page, "app:v1");
   const root = join(folder, "podman");

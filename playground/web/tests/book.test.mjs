@@ -2,9 +2,8 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { browser, launch, serve } from "./support.mjs";
+import { launch, serve, skip } from "./support.mjs";
 
-const skip = browser() === null && "needs chromium: apt-get install chromium";
 const PAGES = ["voyage", "01-layers", "02-digests", "03-stack", "04-image", "05-registry", "07-build", "08-cache"];
 const ELEMENTS = "coracle-layers, coracle-diff, coracle-overlay, coracle-cache, coracle-digest, coracle-registry";
 

@@ -4,9 +4,8 @@ import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { browser, launch, open, serve } from "./support.mjs";
+import { launch, open, serve, skip } from "./support.mjs";
 
-const skip = browser() === null && "needs chromium: apt-get install chromium";
 const folder = fileURLToPath(new URL("../../levels", import.meta.url));
 
 let site;

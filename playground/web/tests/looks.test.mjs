@@ -5,9 +5,8 @@ import { mkdirSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { AxeBuilder } from "@axe-core/playwright";
-import { browser, launch, open, serve } from "./support.mjs";
+import { launch, open, serve, skip } from "./support.mjs";
 
-const skip = browser() === null && "needs chromium: apt-get install chromium";
 const shots = fileURLToPath(new URL("../../../target/playground/screenshots/", import.meta.url));
 
 let site;

@@ -26,20 +26,45 @@ export function browser() {
   return paths.find((path) => existsSync(path)) ?? null;
 }
 
-/** Serves the site below a path, on loopback. */
-export async function serve(prefix = "/") {
+/** Why a test cannot run that needs a program, in the words that the list of allowed skips knows. */
+export function missing(program) {
+  const how = `apt-get install ${program}`;
+  const root = process.getuid?.() === 0;
+  return root ? `no ${program}, although the set-up should have made it: ${how}` : `needs root for ${program}: ${how}`;
+}
+
+/** Why no test can run that needs a browser; `false` if all can. */
+export const skip = browser() === null && missing("chromium");
+
+/**
+ * Serves a folder, the site if none is named, below a path, on loopback, as hosts of static files
+ * do. `change` may give another body for an address, such as a broken one; `maxAge` lets browsers
+ * keep each file for so many seconds.
+ */
+export async function serve(prefix = "/", { folder = SITE, change = () => null, maxAge = null } = {}) {
   const requests = [];
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url, "http://x").pathname);
     requests.push(path);
-    let file = path.startsWith(prefix) ? join(SITE, normalize(path.slice(prefix.length - 1))) : null;
-    if (file && existsSync(file) && statSync(file).isDirectory()) file = join(file, "index.html");
-    if (!file?.startsWith(SITE) || !existsSync(file)) {
+    let file = path.startsWith(prefix) ? join(folder, normalize(path.slice(prefix.length - 1))) : null;
+    if (file && existsSync(file) && statSync(file).isDirectory()) {
+      // Without the stroke at its end, a folder's page would look for its files in the wrong place.
+      if (!path.endsWith("/")) {
+        response.writeHead(301, { location: `${path}/` }).end();
+        return;
+      }
+      file = join(file, "index.html");
+    }
+    if (!file?.startsWith(folder) || !existsSync(file)) {
       response.writeHead(404).end();
       return;
     }
-    response.writeHead(200, { "content-type": KINDS[extname(file)] ?? "application/octet-stream" });
-    createReadStream(file).pipe(response);
+    const headers = { "content-type": KINDS[extname(file)] ?? "application/octet-stream" };
+    if (maxAge !== null) headers["cache-control"] = `max-age=${maxAge}`;
+    response.writeHead(200, headers);
+    const changed = change(path, file);
+    if (changed === null) createReadStream(file).pipe(response);
+    else response.end(changed);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address();

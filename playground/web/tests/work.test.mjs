@@ -2,9 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { browser, launch, open, serve } from "./support.mjs";
-
-const skip = browser() === null && "needs chromium: apt-get install chromium";
+import { launch, open, serve, skip } from "./support.mjs";
 
 let site;
 let chromium;

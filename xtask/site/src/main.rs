@@ -25,6 +25,7 @@
 // A command that a person runs talks to that person.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -60,14 +61,15 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         [] => book::build(&project()).map(|index| println!("written: {}", index.display())),
-        ["--open"] => book::build(&project()).and_then(|index| open(&index)),
+        ["--open"] => book::build(&project()).and_then(|index| open(index.as_ref())),
         ["--serve", port @ ..] => book::build(&project())
             .and_then(|_| serve::serve(&project().join(book::TARGET), serve::port(port)?)),
         ["--playground", engine] => playground::build(&project(), Path::new(engine)),
         ["--site"] => {
             playground::site(&project()).map(|index| println!("written: {}", index.display()))
         }
-        ["--site", "--open"] => playground::site(&project()).and_then(|index| open(&index)),
+        ["--site", "--open"] => playground::site(&project())
+            .and_then(|_| serve::serve_and_open(&project().join(playground::SITE))),
         ["--site", "--serve", port @ ..] => playground::site(&project())
             .and_then(|_| serve::serve(&project().join(playground::SITE), serve::port(port)?)),
         ["--spelling"] => spelling::problems(&project()).and_then(|problems| {
@@ -98,19 +100,19 @@ fn project() -> PathBuf {
     package.ancestors().nth(2).unwrap_or(package).to_owned()
 }
 
-/// Shows a file in the browser that the desktop has.
-fn open(index: &Path) -> Result<()> {
+/// Shows a file or an address in the browser that the desktop has.
+fn open(what: &OsStr) -> Result<()> {
     let opener = if cfg!(target_os = "macos") {
         "open"
     } else {
         "xdg-open"
     };
-    let run = std::process::Command::new(opener).arg(index).status();
+    let run = std::process::Command::new(opener).arg(what).status();
     match run {
         Ok(status) if status.success() => Ok(()),
         _ => Err(format!(
             "open {} in a browser: {opener} cannot",
-            index.display()
+            what.display()
         )),
     }
 }
