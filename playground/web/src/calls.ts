@@ -23,6 +23,8 @@ export type Call = ViewCall | TextCall | SaveCall;
 
 export interface Question {
   id: number;
+  /** Which session: each is an engine of its own in the worker. */
+  session: number;
   call: Call;
 }
 

@@ -1,63 +1,54 @@
-// The page's side of the worker: one call after the other, and of keystrokes the latest.
+// One session in the worker: one call after the other, and of keystrokes the latest.
 
-import type { Answer, Call, Question, SaveCall, TextCall, ViewCall } from "./calls.js";
+import type { Answer, Call, SaveCall, TextCall, ViewCall } from "./calls.js";
 import type { Look, Seen, View } from "./types.js";
+import { shared, type Wire } from "./wire.js";
 
-interface Waiting {
-  resolve: (answer: Answer) => void;
-  reject: (error: Error) => void;
+/** Every session has a number, by which the worker knows it. */
+let sessions = 0;
+
+interface Write {
+  path: string;
+  text: string;
+  done: Promise<View>;
+  resolve: (view: Promise<View>) => void;
 }
 
 /** Speaks to the engine. */
 export class Client {
-  #worker: Worker;
-  #next = 0;
-  #waiting = new Map<number, Waiting>();
+  #wire: Wire;
+  #session = sessions++;
+  /** The worker that has this session. */
+  #generation: number;
   /** A write that has not been sent, because one before it is still under way. */
-  #pending: { path: string; text: string; done: Promise<View>; go: () => void } | null = null;
-  #writing = false;
-  /** What has been done, so that a worker that dies takes nothing with it. */
-  #log = "";
+  #pending: Write | null = null;
+  /** How many writes are under way. */
+  #writing = 0;
+  /** What has been done, so that a worker that dies takes nothing with it; `null` before the first call. */
+  #log: string | null = null;
 
-  constructor(worker: () => Worker = startWorker) {
-    this.#start = worker;
-    this.#worker = this.#listen();
+  constructor(wire: Wire = shared) {
+    this.#wire = wire;
+    this.#generation = wire.generation;
   }
 
-  #start: () => Worker;
-
-  #listen(): Worker {
-    const worker = this.#start();
-    worker.onmessage = (event: MessageEvent<Answer>) => {
-      const waiting = this.#waiting.get(event.data.id);
-      this.#waiting.delete(event.data.id);
-      if (event.data.error === undefined) waiting?.resolve(event.data);
-      else waiting?.reject(new Error(event.data.error));
-    };
-    worker.onerror = (event) => {
-      event.preventDefault();
-      this.#fail(new Error(event.message || "the engine cannot be started"));
-    };
-    return worker;
+  /** What has been done so far, as a script. */
+  get log(): string {
+    return this.#log ?? "";
   }
 
-  #fail(error: Error): void {
-    const waiting = [...this.#waiting.values()];
-    this.#waiting.clear();
-    for (const one of waiting) one.reject(error);
-  }
-
-  #send(call: Call): Promise<Answer> {
-    const id = this.#next++;
-    const question: Question = { id, call };
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
-      this.#worker.postMessage(question);
-    });
+  async #send(call: Call): Promise<Answer> {
+    // Another element may have had the worker replaced: then this session is opened in the new one.
+    if (this.#generation !== this.#wire.generation) {
+      this.#generation = this.#wire.generation;
+      if (this.#log !== null) await this.#wire.ask(this.#session, { call: "open", log: this.#log });
+    }
+    return this.#wire.ask(this.#session, call);
   }
 
   /** Asks for something that changes the session, and gives what is to be drawn then. */
   async view(call: ViewCall): Promise<View> {
+    if (call.call !== "write") this.#flush();
     const answer = await this.#send(call);
     const view = JSON.parse(answer.text ?? "") as View;
     this.#log = (await this.#send({ call: "log" })).text ?? "";
@@ -65,6 +56,7 @@ export class Client {
   }
 
   async text(call: TextCall): Promise<string> {
+    if (call.call !== "look") this.#flush();
     return (await this.#send(call)).text ?? "";
   }
 
@@ -73,6 +65,7 @@ export class Client {
   }
 
   async save(call: SaveCall): Promise<Blob> {
+    this.#flush();
     return (await this.#send(call)).file ?? new Blob();
   }
 
@@ -82,38 +75,35 @@ export class Client {
       this.#pending.text = text;
       return this.#pending.done;
     }
-    if (!this.#writing) return this.#write(path, text);
-    let go = (): void => undefined;
-    const ready = new Promise<void>((resolve) => (go = resolve));
-    const before = this.#pending;
-    const entry = { path, text, done: Promise.resolve({} as View), go };
-    entry.done = ready.then(() => this.#write(path, entry.text));
-    this.#pending = entry;
-    before?.go();
-    return entry.done;
+    this.#flush();
+    if (this.#writing === 0) return this.#write(path, text);
+    let resolve = (_: Promise<View>): void => undefined;
+    const done = new Promise<View>((settle) => (resolve = settle));
+    this.#pending = { path, text, done, resolve };
+    return done;
+  }
+
+  /** Sends the write that waits: what is asked next has to see it. */
+  #flush(): void {
+    const pending = this.#pending;
+    this.#pending = null;
+    pending?.resolve(this.#write(pending.path, pending.text));
   }
 
   async #write(path: string, text: string): Promise<View> {
-    this.#writing = true;
+    this.#writing += 1;
     try {
       return await this.view({ call: "write", path, text });
     } finally {
-      this.#writing = false;
-      const next = this.#pending;
-      this.#pending = null;
-      next?.go();
+      this.#writing -= 1;
+      this.#flush();
     }
   }
 
   /** Starts the engine anew after it has died, with all that had been done. */
   async restart(): Promise<View> {
-    this.#worker.terminate();
-    this.#fail(new Error("the engine was started anew"));
-    this.#worker = this.#listen();
-    return this.view({ call: "open", log: this.#log });
+    this.#wire.restart();
+    this.#generation = this.#wire.generation;
+    return this.view(this.#log === null ? { call: "view" } : { call: "open", log: this.#log });
   }
-}
-
-function startWorker(): Worker {
-  return new Worker(new URL(WORKER, import.meta.url), { type: "module" });
 }

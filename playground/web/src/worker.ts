@@ -1,17 +1,29 @@
-// The worker: the engine works here, so that the page never waits for it.
+// The worker: the engines work here, one for each session, so that the page never waits for them.
 
 import init, { Engine } from "#engine";
 import type { Answer, Call, Question } from "./calls.js";
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
 
-const started = init({ module_or_path: new URL(ENGINE, import.meta.url) }).then(() => new Engine());
+const started = init({ module_or_path: new URL(ENGINE, import.meta.url) });
+
+const engines = new Map<number, Engine>();
+
+/** The engine of a session; there is one as soon as somebody asks. */
+function engineOf(session: number): Engine {
+  const known = engines.get(session);
+  if (known) return known;
+  const engine = new Engine();
+  engines.set(session, engine);
+  return engine;
+}
 
 scope.onmessage = async (event: MessageEvent<Question>) => {
-  const { id, call } = event.data;
+  const { id, session, call } = event.data;
   let answer: Answer;
   try {
-    answer = { id, ...perform(await started, call) };
+    await started;
+    answer = { id, ...perform(engineOf(session), call) };
   } catch (error) {
     answer = { id, error: String(error) };
   }

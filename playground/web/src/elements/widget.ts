@@ -51,8 +51,7 @@ export abstract class Widget extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    const log = this.querySelector("script[type='text/plain']")?.textContent ?? "";
-    this.#log = log.trimStart().replaceAll("<\\/", "</");
+    this.#log = content(this);
     // mdBook turns pages by arrow keys; what is typed here is not meant for it.
     this.addEventListener("keydown", (event) => event.stopPropagation());
     const seen = new IntersectionObserver((entries) => {
@@ -61,6 +60,8 @@ export abstract class Widget extends LitElement {
       void this.#start();
     });
     seen.observe(this);
+    // Whoever comes by keyboard may be here before it is seen.
+    this.addEventListener("focusin", () => void this.#start(), { once: true });
   }
 
   /** Until the engine is there, and when it does not come, the table that the book wrote is shown. */
@@ -86,12 +87,22 @@ export abstract class Widget extends LitElement {
     return this.view?.files.find((one) => one.path === path)?.text ?? "";
   }
 
-  protected async write(path: string, text: string): Promise<void> {
-    if (this.client) this.show(await this.client.write(path, text));
+  protected write(path: string, text: string): Promise<void> {
+    return this.#ask((client) => client.write(path, text));
   }
 
-  protected async run(line: string): Promise<void> {
-    if (this.client) this.show(await this.client.view({ call: "run", script: `${line}\n` }));
+  protected run(line: string): Promise<void> {
+    return this.#ask((client) => client.view({ call: "run", script: `${line}\n` }));
+  }
+
+  /** Shows what the engine answers; one that has died is started anew, with what had been done. */
+  async #ask(question: (client: Client) => Promise<View>): Promise<void> {
+    if (!this.client) return;
+    try {
+      this.show(await question(this.client));
+    } catch {
+      this.show(await this.client.restart());
+    }
   }
 
   /** Takes a new view, and looks closer where an element does. */
@@ -100,6 +111,7 @@ export abstract class Widget extends LitElement {
   }
 
   async #start(): Promise<void> {
+    if (this.client) return;
     try {
       this.client = new Client();
       this.show(await this.client.view({ call: "open", log: this.#log }));
@@ -108,13 +120,20 @@ export abstract class Widget extends LitElement {
     }
   }
 
-  #again = async (): Promise<void> => {
-    if (this.client) this.show(await this.client.view({ call: "open", log: this.#log }));
-  };
+  #again = (): Promise<void> => this.#ask((client) => client.view({ call: "open", log: this.#log }));
 
   #open = async (event: Event): Promise<void> => {
     event.preventDefault();
     const fragment = await this.client?.text({ call: "share" });
     location.href = new URL(`./index.html#${fragment ?? ""}`, import.meta.url).href;
   };
+}
+
+/** The log that an element stands for, as text inside it; a lone Dockerfile is one that writes it. */
+function content(element: Element): string {
+  const child = element.querySelector("script[type='text/plain'], pre");
+  const text = (child?.textContent ?? "").trimStart().replaceAll("<\\/", "</");
+  const first = text.split("\n").find((line) => line.trim() !== "" && !line.startsWith("#")) ?? "";
+  if (!/^(FROM|ARG)\s/i.test(first)) return text;
+  return `cat > Dockerfile <<'END_OF_DOCKERFILE'\n${text.trimEnd()}\nEND_OF_DOCKERFILE\n`;
 }
