@@ -32,6 +32,12 @@ pub(crate) fn main(project: &Path, words: &[&str]) -> ExitCode {
 /// The table of what is loaded, beside what it may be, seen from the project.
 const SIZES: &str = "target/site/sizes.md";
 
+/// The table of how fast the engine is, beside what is promised, seen from the project.
+const TIMES: &str = "target/site/budgets.md";
+
+/// The file of tests that measures how fast the engine is, seen from the page's sources.
+pub(crate) const SPEED: &str = "tests/budgets.test.mjs";
+
 /// The oldest Node.js that everything in the lock file runs on: Debian 12's.
 const NODE: u32 = 18;
 
@@ -60,9 +66,17 @@ pub(crate) fn build(project: &Path, log: &Path, say: &mut dyn FnMut(&str)) -> Re
 
 /// The table of sizes that the last build wrote, line by line; nothing when there was none.
 pub(crate) fn sizes(project: &Path) -> Vec<String> {
-    let table = std::fs::read_to_string(project.join(SIZES));
-    let table = table.unwrap_or_default();
-    table.lines().map(str::to_owned).collect()
+    lines(&project.join(SIZES))
+}
+
+/// The table of times that [`SPEED`] wrote, likewise.
+pub(crate) fn times(project: &Path) -> Vec<String> {
+    lines(&project.join(TIMES))
+}
+
+fn lines(table: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(table).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
 }
 
 /// Writes down what logs lead to here, for the engine in WebAssembly to agree with.
@@ -175,6 +189,13 @@ fn check(outcome: &Outcome, message: &str, log: &Path) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_measures_is_one_of_the_tests() {
+        let tests = tests(&crate::project());
+        assert!(tests.iter().any(|test| test == SPEED), "{tests:?}");
+        assert!(tests.iter().all(|test| !test.contains("support")));
+    }
 
     #[test]
     fn the_version_of_node_is_understood() {

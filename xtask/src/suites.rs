@@ -112,7 +112,7 @@ pub(crate) const ALL: &[Suite] = &[
     },
     Suite {
         name: "playground",
-        about: "the page is put together, no part of it is too large, its types are right",
+        about: "the page is put together, its types are right, no part is too large or too slow",
         run: page,
     },
     Suite {
@@ -227,7 +227,8 @@ fn no_toolchain() -> Tally {
     ))
 }
 
-/// The page is put together, within its sizes, and its types are right.
+/// The page is put together, within its sizes, its types are right, and the engine is as fast as
+/// is promised: measured here, where nothing else runs beside it.
 fn page(context: &Context) -> Tally {
     if wasm::toolchain().is_none() {
         return no_toolchain();
@@ -236,11 +237,14 @@ fn page(context: &Context) -> Tally {
     tally.notes = playground::sizes(&context.project);
     let types = ["node_modules/typescript/bin/tsc", "--noEmit"].map(str::to_owned);
     tally.add(&Tally::one(node(context, &types).success));
+    if tally.failed == 0 {
+        tally.add(&node_tests(context, vec![playground::SPEED.to_owned()]));
+        tally.notes.extend(playground::times(&context.project));
+    }
     tally
 }
 
-/// Everything below `playground/web/tests`, each file of it by name: what Node.js makes of a
-/// folder is another thing in each version.
+/// Everything else below `playground/web/tests`.
 fn browser(context: &Context) -> Tally {
     if wasm::toolchain().is_none() {
         return no_toolchain();
@@ -259,10 +263,18 @@ fn browser(context: &Context) -> Tally {
     if !ready {
         return Tally::one(false);
     }
+    let mut tests = playground::tests(project);
+    tests.retain(|test| test != playground::SPEED);
+    node_tests(context, tests)
+}
+
+/// Runs files of tests, each named: what Node.js makes of a folder is another thing in each of its
+/// versions.
+fn node_tests(context: &Context, files: Vec<String>) -> Tally {
     let mut words = ["--test", "--test-reporter=tap"]
         .map(str::to_owned)
         .to_vec();
-    words.extend(playground::tests(project));
+    words.extend(files);
     let tests = node(context, &words);
     Tally::of_tap(&tests.lines, tests.success)
 }
