@@ -19,6 +19,7 @@ pub(crate) fn build(project: &Path) -> Result<PathBuf> {
     let sources = check::sources(project)?;
     let mut problems = check::sources_problems(project, &sources);
     problems.extend(borrows::problems(project)?);
+    problems.extend(check::levels_problems(&sources));
     if !problems.is_empty() {
         return Err(problems.join("\n"));
     }

@@ -62,12 +62,16 @@ pub(crate) fn sources_problems(project: &Path, sources: &[Source]) -> Vec<String
             problems.extend(sentences(name, &source.text));
         }
     }
+    problems
+}
+
+/// Levels of the playground that their pages do not name.
+pub(crate) fn levels_problems(sources: &[Source]) -> Vec<String> {
     let texts: Vec<_> = sources
         .iter()
         .map(|source| (source.name.as_str(), source.text.as_str()))
         .collect();
-    problems.extend(levels::problems(&texts));
-    problems
+    levels::problems(&texts)
 }
 
 /// Whether a page is one of the course: `NN-name.md`, and the voyage.
